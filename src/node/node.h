@@ -1,0 +1,134 @@
+/* A node: consensus, log and state machine glued together behind struct env.
+ *
+ * DESIGN
+ *
+ * No sockets, no threads, no clock of its own: the server (libuv) and the simulator both drive it
+ * by the functions below and call node_turn once after each batch of events. Requests come in as
+ * struct node_request and get exactly one reply through `done`, unless cancelled: at once (local
+ * reads, refusals), when their log entry is applied, when a ReadIndex round confirmed leadership,
+ * or at their deadline. A request that reached a follower is forwarded to the leader; one that
+ * finds no leader is parked.
+ */
+#ifndef Q_NODE_NODE_H
+#define Q_NODE_NODE_H
+
+#include "base/ids.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "core/raft/raft.h"
+#include "node/env.h"
+#include "node/request.h"
+#include "store/engine.h"
+#include "store/file.h"
+#include "store/wal.h"
+
+struct node;
+
+#define NODE_ADDRESS_SIZE_MAX 262 /* host:port */
+
+struct node_options {
+    char self[NODE_ADDRESS_SIZE_MAX];                 /* Own peer address, one of the list. */
+    char addresses[NODES_MAX][NODE_ADDRESS_SIZE_MAX]; /* Peer addresses of the static list. */
+    size_t address_count;
+    uint32_t heartbeat_ms;
+    uint32_t election_min_ms;
+    uint32_t election_max_ms;
+    uint32_t request_timeout_ms; /* Deadline of a request without its own; default 5000. */
+    uint64_t value_size_max;
+    uint64_t log_keep_bytes;
+    uint64_t wal_segment_size;
+    size_t parked_max; /* Requests waiting for anything; past it BUSY. */
+    uint64_t seed;     /* Randomness comes from here alone. */
+};
+
+/* One request in flight. The caller owns it and keeps it until `done` or node_cancel. */
+struct node_request {
+    struct request request; /* In: borrowed during node_submit only. */
+    uint32_t timeout_ms;    /* In: 0 = the node's default. */
+    /* In: called exactly once, maybe from within node_submit; `reply` (node/reply.h) is borrowed
+     * during the call. */
+    void (*done)(struct node_request *request, struct bytes reply);
+    void *owner; /* In: for the caller. */
+
+    /* Private to the node from here. */
+    struct list link;
+    int state;
+    uint64_t id;
+    uint64_t deadline_ms;
+    struct payload *payload; /* Encoded request. */
+    raft_index index;
+    raft_term term;
+    uint64_t read_context;
+    node_id forwarded_to;
+    bool maybe_executed;
+};
+
+/* Opens the log, recovers, and starts as follower. `engine` and `files` stay the caller's. On
+ * failure `error` says what and what to do. Q_OK, Q_ECORRUPT, Q_EIO, Q_ENOSPC, Q_EINVAL (wrong
+ * cluster). */
+int node_start(const struct node_options *options,
+               const struct env *env,
+               struct files *files,
+               struct engine *engine,
+               struct node **out_node,
+               char *error,
+               size_t error_size);
+/* Answers what waits with an error and frees the node; no job may be in flight. NULL is fine. */
+void node_free(struct node *node);
+
+void node_submit(struct node *node, struct node_request *request);
+/* The caller lost interest: `done` will not be called. The write may still happen. */
+void node_cancel(struct node *node, struct node_request *request);
+
+/* A whole message body from a peer (frame checked and stripped by the caller). */
+void node_receive(struct node *node, node_id from, struct bytes body);
+void node_peer_changed(struct node *node, node_id peer, bool connected);
+/* The log job ended; `result` of wal_job_write, else wal_job_sync. */
+void node_log_done(struct node *node, int result);
+struct wal *node_wal(struct node *node);
+
+/* Call after every batch of events and at node_next_deadline. */
+void node_turn(struct node *node);
+uint64_t node_next_deadline(const struct node *node);
+
+/* Hands leadership over (orderly shutdown). */
+void node_resign(struct node *node);
+/* Q_OK, or why the node must stop (failed log); `error` then has the text. */
+int node_health(const struct node *node, const char **out_error);
+
+struct node_peer_status {
+    node_id id;
+    char address[NODE_ADDRESS_SIZE_MAX];
+    bool connected;
+    bool heard;             /* Within the last election timeout. */
+    raft_index match_index; /* Known to the leader only. */
+};
+
+struct node_status {
+    node_id self;
+    bool booted; /* Knows its cluster. */
+    uint64_t cluster_id;
+    node_id leader;
+    enum raft_role role;
+    raft_term term;
+    raft_index commit_index;
+    raft_index applied_index;
+    raft_index last_index;
+    raft_index first_index;
+    hlc_time shard_time;
+    size_t waiting;     /* Requests in flight here. */
+    uint64_t forwarded; /* Requests sent on to the leader since start. */
+    uint64_t elections; /* Role changes to candidate since start. */
+    struct wal_stats wal;
+    struct node_peer_status peers[NODES_MAX]; /* In order of id, self included. */
+    size_t peer_count;
+    char waiting_for[256]; /* While booting: who is missing. */
+};
+void node_status(const struct node *node, struct node_status *out_status);
+
+/* For the simulator's checkers. Borrowed. */
+const struct raft *node_raft(const struct node *node);
+/* Hash of the applied state (data, request ids, shard time): equal at equal applied index. O(n). */
+uint64_t node_state_hash(struct node *node);
+
+#endif

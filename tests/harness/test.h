@@ -1,0 +1,38 @@
+/* The only door to cmocka: include this, never <cmocka.h>, whose include order is fragile.
+ *
+ * A test file defines cases with TEST(sentence) and ends with TEST_MAIN(CASE(sentence), ...).
+ * scripts/run_tests.py runs the executables with TAP output and counts cases, not executables.
+ */
+#ifndef Q_TESTS_HARNESS_TEST_H
+#define Q_TESTS_HARNESS_TEST_H
+
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#define TEST(sentence) static void sentence(void **state_)
+#define CASE(sentence) cmocka_unit_test(sentence)
+
+/* Fails the case, naming the expression. */
+#define EXPECT(expr)                                                                               \
+    do {                                                                                           \
+        (void)state_;                                                                              \
+        _assert_true((uintmax_t)(!!(expr)), #expr, __FILE__, __LINE__);                            \
+    } while (0)
+
+/* As EXPECT, for helpers that are not cases themselves. */
+#define REQUIRE(expr) _assert_true((uintmax_t)(!!(expr)), #expr, __FILE__, __LINE__)
+
+#define TEST_MAIN(...)                                                                             \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        cmocka_set_message_output(CM_OUTPUT_TAP);                                                  \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+    }
+
+#endif
