@@ -1,8 +1,6 @@
 # The front door. Thin on purpose: scripts/ holds the logic, CMake and Ninja do the building.
 # `make help` lists the targets.
 
-SHELL := /bin/bash
-MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := release
 
 PYTHON := /usr/bin/python3
@@ -16,7 +14,7 @@ PREFIX    ?= /usr/local
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: ## set up, build, and run three durable nodes on loopback until Ctrl-C (NODES=, BASE_PORT=)
