@@ -38,8 +38,11 @@
 #define BOOT_HELLO_EVERY_DONE_MS 1000 /* A node with a map, to those it has not heard from. */
 #define BOOT_LOG_EVERY_MS        5000
 #define BOOT_COMPLAINT_KEEP_MS   5000 /* A complaint is shown this long after its last cause. */
-#define BOOT_TEXT_SIZE_MAX       1024
-#define BOOT_HELLO_SIZE_MAX      (16 + 2 + CLUSTER_ADDRESS_SIZE_MAX + CLUSTER_MAP_ENCODED_MAX)
+/* A replaced nonce is not believed again for this long: it may come from an old connection. After
+ * that somebody has put the old disk back. */
+#define BOOT_SUPERSEDED_MS  5000
+#define BOOT_TEXT_SIZE_MAX  1024
+#define BOOT_HELLO_SIZE_MAX (16 + 2 + CLUSTER_ADDRESS_SIZE_MAX + CLUSTER_MAP_ENCODED_MAX)
 
 enum boot_state {
     BOOT_WAITING, /* No map yet. */
@@ -71,8 +74,9 @@ struct boot {
 
     uint64_t known[NODES_MAX];      /* Nonce by id - 1; 0 = not heard yet; own included. */
     uint64_t superseded[NODES_MAX]; /* Nonce that `known` replaced; 0 = none. */
-    bool agrees[NODES_MAX];         /* Said that it knows exactly `known`. */
-    bool answered[NODES_MAX];       /* With a map: has the same map. */
+    uint64_t superseded_at_ms[NODES_MAX];
+    bool agrees[NODES_MAX];   /* Said that it knows exactly `known`. */
+    bool answered[NODES_MAX]; /* With a map: has the same map. */
 
     uint64_t hello_at_ms; /* Next hellos. */
     uint64_t log_at_ms;
