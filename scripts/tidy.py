@@ -132,6 +132,16 @@ def check_text(path, text):
             yield number, "debt-marker", "write NEEDSWORK: what, and why it matters"
 
 
+def check_links(path, text, root):
+    """A relative link of a Markdown page must lead to a file of the tree."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            if not (root / path).parent.joinpath(target).exists():
+                yield number, "broken-link", f"{target} does not exist"
+
+
 def check_sizes(path, text, code):
     lines = text.count("\n")
     if path.endswith(".h") and lines > HEADER_MAX:
@@ -201,8 +211,10 @@ def check_code(path, text, code):
         yield 1, "header-comment", "the first line says in a sentence what the header is"
 
 
-def check_file(path, text):
+def check_file(root, path, text):
     yield from check_text(path, text)
+    if path.endswith(".md"):
+        yield from check_links(path, text, root)
     if path.endswith((".c", ".h")):
         code = blank(text)
         yield from check_sizes(path, text, code)
@@ -227,7 +239,7 @@ def files_of(root):
 def check_tree(root):
     for name, path in files_of(root):
         text = path.read_bytes().decode("utf-8", errors="replace")
-        for number, rule, advice in check_file(name, text):
+        for number, rule, advice in check_file(root, name, text):
             yield name, number, rule, advice
 
 
@@ -242,6 +254,7 @@ PLANTS = [
     ("tab", {"src/core/a.c": "\tint a;\n"}, None),
     ("debt-marker", {"src/core/a.c": "/* FIX" + "ME: later. */\n"}, None),
     ("debt-marker", {"scripts/a.sh": "# TO" + "DO: later\n"}, None),
+    ("broken-link", {"docs/a.md": "See [b](b.md#there).\n"}, None),
     ("header-length", {"src/core/a.h": HEADER + "int a;\n" * HEADER_MAX}, None),
     ("source-length", {"src/core/a.c": "int a;\n" * (SOURCE_MAX + 1)}, None),
     ("function-length", {"src/core/a.c": LONG_FUNCTION}, None),
@@ -284,6 +297,7 @@ CLEAN = {
     "src/node/a.c": '#include "store/engine.h"\n\nint b = a->time(1);\n',
     "src/node/long.c": LONG_FUNCTION.replace("    f();\n", "", 3),
     "sim/a.c": '#include "sim/world.h"\n',
+    "docs/a.md": "[This](a.md), [that](../src/wire/http.c#l1), [web](https://quorate.example/).\n",
 }
 
 
