@@ -15,10 +15,9 @@
  * rungs. Such deadlines only grow with the place, so giving the earliest starts to the lowest
  * places decides exactly whether there is a way. With mixed sizes the search takes over.
  */
-#include "sim/check/judge.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
+#include "sim/check/judge.h"
 
 #include <stdlib.h>
 
@@ -66,11 +65,11 @@ enum growing_kind growing_kind_of(const struct suit *suit)
     } else if (has[HISTORY_INCR]) {
         kind = GROWING_COUNTER;
     }
-    const bool foreign[] = {
-        [GROWING_NONE] = true,
-        [GROWING_APPEND] = has[HISTORY_PUSH] || has[HISTORY_RANGE] || has[HISTORY_INCR],
-        [GROWING_LIST] = has[HISTORY_READ] || has[HISTORY_INCR],
-        [GROWING_COUNTER] = false};
+    const bool foreign[] = {[GROWING_NONE] = true,
+                            [GROWING_APPEND] =
+                                has[HISTORY_PUSH] || has[HISTORY_RANGE] || has[HISTORY_INCR],
+                            [GROWING_LIST] = has[HISTORY_READ] || has[HISTORY_INCR],
+                            [GROWING_COUNTER] = false};
     if (foreign[kind]) {
         return GROWING_NONE;
     }
@@ -85,9 +84,12 @@ enum growing_kind growing_kind_of(const struct suit *suit)
 bool growing_extent(enum growing_kind kind, const struct deed *read, int64_t *out_extent)
 {
     const struct bytes result = read->of->result;
-    if (read->of->absent || (kind != GROWING_COUNTER && result.size == 0)) {
+    if (read->of->absent || (kind == GROWING_LIST && result.size == 0)) {
         *out_extent = 0;
         return true;
+    }
+    if (result.size == 0) {
+        return false; /* A key that is there has had an update, and none is empty. */
     }
     if (kind == GROWING_COUNTER) {
         return bytes_to_int64(result, out_extent) && *out_extent >= 0;
@@ -180,12 +182,9 @@ static struct verdict wrong_element(const struct suit *suit,
                                         [SPLIT_FAILED] = "written by an operation that FAILED",
                                         [SPLIT_TWICE] = "there for the second time"};
     char text[TEXT_SIZE];
-    return verdict_bad("key %.*s: element %.*s, %s, is seen by %s",
-                       (int)suit->key.size,
-                       (const char *)suit->key.data,
-                       (int)(element.size < 60 ? element.size : 60),
-                       (const char *)element.data,
-                       texts[wrong],
+    return verdict_bad("key %.*s: element %.*s, %s, is seen by %s", (int)suit->key.size,
+                       (const char *)suit->key.data, (int)(element.size < 60 ? element.size : 60),
+                       (const char *)element.data, texts[wrong],
                        deed_text(whole, text, sizeof text));
 }
 
@@ -251,14 +250,14 @@ struct ladder {
     const struct deed *longest; /* The read that saw most; NULL without one and for counters. */
     int64_t extent;             /* How much it saw. */
     /* Owned. */
-    bool *placed;          /* Per deed: it has a piece. */
-    struct piece *pieces;  /* Of known place. */
+    bool *placed;              /* Per deed: it has a piece. */
+    struct piece *pieces;      /* Of known place. */
     const struct deed **spare; /* Unseen UNKNOWN updates in order of start. */
     struct rung *rungs;
     size_t piece_count;
     size_t spare_count;
     size_t rung_count;
-    size_t filled; /* Places given to spare updates. */
+    size_t filled;      /* Places given to spare updates. */
     int64_t spare_size; /* Of each spare update; 0 when they differ. */
     struct verdict verdict;
 };
@@ -266,11 +265,9 @@ struct ladder {
 static enum growing_answer bad(struct ladder *l, const char *what, const struct deed *deed)
 {
     char text[TEXT_SIZE];
-    l->verdict = verdict_bad("key %.*s: %s: %s",
-                             (int)l->suit->key.size,
-                             (const char *)l->suit->key.data,
-                             what,
-                             deed_text(deed, text, sizeof text));
+    l->verdict =
+        verdict_bad("key %.*s: %s: %s", (int)l->suit->key.size, (const char *)l->suit->key.data,
+                    what, deed_text(deed, text, sizeof text));
     return GROWING_BAD;
 }
 
@@ -297,8 +294,8 @@ static enum growing_answer find_longest(struct ladder *l)
 static enum growing_answer place_seen(struct ladder *l)
 {
     if (l->longest != NULL) {
-        const enum split answer = growing_split(
-            l->suit, l->kind, l->longest, l->pieces, &l->piece_count, &l->verdict);
+        const enum split answer =
+            growing_split(l->suit, l->kind, l->longest, l->pieces, &l->piece_count, &l->verdict);
         if (answer != SPLIT_OK) {
             return GROWING_BAD;
         }
@@ -449,10 +446,8 @@ static enum growing_answer bad_pair(struct ladder *l, const struct rung *first, 
     }
     Q_CHECK(earlier->of != NULL);
     l->verdict =
-        verdict_bad("key %.*s: %s ended before %s began, but saw more",
-                    (int)l->suit->key.size,
-                    (const char *)l->suit->key.data,
-                    deed_text(earlier, before, sizeof before),
+        verdict_bad("key %.*s: %s ended before %s began, but saw more", (int)l->suit->key.size,
+                    (const char *)l->suit->key.data, deed_text(earlier, before, sizeof before),
                     first->deed == NULL ? "any update that could have filled an earlier place"
                                         : deed_text(first->deed, text, sizeof text));
     return GROWING_BAD;
@@ -524,7 +519,7 @@ enum growing_answer growing_check(const struct suit *suit, struct verdict *out_v
     }
     l.placed = heap_alloc(suit->count * sizeof *l.placed);
     l.pieces = heap_alloc(suit->count * sizeof *l.pieces);
-    l.spare = heap_alloc(suit->count * sizeof *l.spare);
+    l.spare = heap_alloc(suit->count * sizeof(void *));
     l.rungs = heap_alloc(suit->count * sizeof *l.rungs);
     const enum growing_answer answer = judge(&l);
     heap_free(l.placed);

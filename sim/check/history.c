@@ -8,8 +8,8 @@
 #define HEADER      "quorate-history 1\n"
 #define FIELDS      12
 
-static const char *const KIND_WORDS[HISTORY_KINDS] = {
-    "read", "write", "cas", "delete", "append", "push", "range", "incr"};
+static const char *const KIND_WORDS[HISTORY_KINDS] = {"read",   "write", "cas",   "delete",
+                                                      "append", "push",  "range", "incr"};
 static const char *const OUTCOME_WORDS[] = {"pending", "ok", "failed", "unknown"};
 #define OUTCOMES (sizeof OUTCOME_WORDS / sizeof OUTCOME_WORDS[0])
 
@@ -51,8 +51,8 @@ size_t history_invoke(struct history *history, const struct history_call *call, 
     Q_CHECK((unsigned)call->kind < HISTORY_KINDS);
     if (history->count == history->capacity) {
         history->capacity = history->capacity == 0 ? COUNT_FIRST : history->capacity * 2;
-        history->operations = heap_realloc(history->operations,
-                                           history->capacity * sizeof *history->operations);
+        history->operations =
+            heap_realloc(history->operations, history->capacity * sizeof *history->operations);
     }
     struct operation *operation = &history->operations[history->count];
     *operation = (struct operation){.client = call->client,
@@ -115,21 +115,14 @@ void history_write(const struct history *history, struct buf *out)
     buf_append_text(out, HEADER);
     for (size_t i = 0; i < history->count; i++) {
         const struct operation *o = &history->operations[i];
-        buf_append_format(out,
-                          "%u %s %s %d ",
-                          o->client,
-                          KIND_WORDS[o->kind],
-                          OUTCOME_WORDS[o->outcome],
-                          o->absent ? 1 : 0);
+        buf_append_format(out, "%u %s %s %d ", o->client, KIND_WORDS[o->kind],
+                          OUTCOME_WORDS[o->outcome], o->absent ? 1 : 0);
         write_word(out, o->key);
         write_word(out, o->argument);
         write_word(out, o->expected);
         write_word(out, o->result);
-        buf_append_format(out,
-                          "%llu %llu %llu %llu\n",
-                          (unsigned long long)o->invoked_at,
-                          (unsigned long long)o->returned_at,
-                          (unsigned long long)o->invoked_order,
+        buf_append_format(out, "%llu %llu %llu %llu\n", (unsigned long long)o->invoked_at,
+                          (unsigned long long)o->returned_at, (unsigned long long)o->invoked_order,
                           (unsigned long long)o->returned_order);
     }
 }
@@ -241,12 +234,8 @@ static bool read_line(struct history *history, struct bytes line, struct words *
                                       .expected = buf_bytes(&words->bytes[2])};
     const size_t number = history_invoke(history, &call, times[0]);
     if (outcome != HISTORY_PENDING) {
-        history_return(history,
-                       number,
-                       (enum history_outcome)outcome,
-                       absent == 1,
-                       buf_bytes(&words->bytes[3]),
-                       times[1]);
+        history_return(history, number, (enum history_outcome)outcome, absent == 1,
+                       buf_bytes(&words->bytes[3]), times[1]);
     }
     history->operations[number].invoked_order = times[2];
     history->operations[number].returned_order = times[3];

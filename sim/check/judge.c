@@ -85,8 +85,7 @@ bool docket_next(const struct docket *docket, size_t *at, struct suit *out_suit)
     while (*at < docket->count && bytes_equal(docket->deeds[*at].of->key, key)) {
         (*at)++;
     }
-    *out_suit =
-        (struct suit){.key = key, .deeds = &docket->deeds[first], .count = *at - first};
+    *out_suit = (struct suit){.key = key, .deeds = &docket->deeds[first], .count = *at - first};
     return true;
 }
 
@@ -105,8 +104,8 @@ static int shown(struct bytes bytes, const char **out)
 
 const char *deed_text(const struct deed *deed, char *out, size_t size)
 {
-    static const char *const kinds[HISTORY_KINDS] = {
-        "GET", "SET", "SET-IFEQ", "DEL", "APPEND", "RPUSH", "LRANGE", "INCRBY"};
+    static const char *const kinds[HISTORY_KINDS] = {"GET",    "SET",   "SET-IFEQ", "DEL",
+                                                     "APPEND", "RPUSH", "LRANGE",   "INCRBY"};
     static const char *const outcomes[] = {"pending", "ok", "failed", "unknown"};
     const struct operation *o = deed->of;
     const char *argument = NULL;
@@ -115,23 +114,11 @@ const char *deed_text(const struct deed *deed, char *out, size_t size)
     const int argument_size = shown(o->argument, &argument);
     const int expected_size = shown(o->expected, &expected);
     const int result_size = shown(o->result, &result);
-    (void)snprintf(out,
-                   size,
-                   "[client %u %s(%.*s%s%.*s) = %s%s%s%.*s, %llu..%llu]",
-                   o->client,
-                   kinds[o->kind],
-                   expected_size,
-                   expected,
-                   expected_size > 0 ? "->" : "",
-                   argument_size,
-                   argument,
-                   outcomes[o->outcome],
-                   o->absent ? " absent" : "",
-                   result_size > 0 ? " " : "",
-                   result_size,
-                   result,
-                   (unsigned long long)o->invoked_at,
-                   (unsigned long long)o->returned_at);
+    (void)snprintf(out, size, "[client %u %s(%.*s%s%.*s) = %s%s%s%.*s, %llu..%llu]", o->client,
+                   kinds[o->kind], expected_size, expected, expected_size > 0 ? "->" : "",
+                   argument_size, argument, outcomes[o->outcome], o->absent ? " absent" : "",
+                   result_size > 0 ? " " : "", result_size, result,
+                   (unsigned long long)o->invoked_at, (unsigned long long)o->returned_at);
     return out;
 }
 

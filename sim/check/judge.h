@@ -39,7 +39,7 @@ struct deed {
     const struct operation *of; /* Borrowed from the history. */
     uint64_t started;           /* Stamps. */
     uint64_t ended;             /* STAMP_NEVER for UNKNOWN and PENDING. */
-    uint64_t given_up; /* As ended, but for UNKNOWN when its client stopped waiting. */
+    uint64_t given_up;          /* As ended, but for UNKNOWN when its client stopped waiting. */
 };
 
 /* All deeds, those of one key together, each key's in order of `started`. */

@@ -1,7 +1,6 @@
 /* Linearizability of a history: each key by the judge that fits it. A history is linearizable if
  * and only if each of its keys is (Herlihy and Wing 1990, locality). */
 #include "sim/check/history.h"
-
 #include "sim/check/judge.h"
 
 struct verdict history_check_linearizable(const struct history *history, uint64_t steps_max)

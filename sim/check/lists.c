@@ -1,10 +1,9 @@
 /* The cheap judges: what a closing read must hold, and what nobody may ever see. They catch a lost
  * or doubled element for certain, where a search over registers finds only what happens to be read
  * again before it is overwritten. */
-#include "sim/check/history.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
+#include "sim/check/history.h"
 #include "sim/check/judge.h"
 
 #include <stdlib.h>
@@ -14,10 +13,7 @@
 static struct verdict bad(const struct suit *suit, const char *what, const struct deed *deed)
 {
     char text[TEXT_SIZE] = "";
-    return verdict_bad("key %.*s: %s%s%s",
-                       (int)suit->key.size,
-                       (const char *)suit->key.data,
-                       what,
+    return verdict_bad("key %.*s: %s%s%s", (int)suit->key.size, (const char *)suit->key.data, what,
                        deed == NULL ? "" : ": ",
                        deed == NULL ? "" : deed_text(deed, text, sizeof text));
 }
@@ -153,8 +149,8 @@ static struct verdict check_register_failures(const struct suit *suit)
     for (size_t i = 0; i < suit->count; i++) {
         const struct operation *o = suit->deeds[i].of;
         if (o->kind == HISTORY_WRITE || o->kind == HISTORY_CAS) {
-            attempts[count++] = (struct attempt){.value = o->argument,
-                                                 .failed = o->outcome == HISTORY_FAILED};
+            attempts[count++] =
+                (struct attempt){.value = o->argument, .failed = o->outcome == HISTORY_FAILED};
         }
     }
     qsort(attempts, count, sizeof *attempts, by_value);
@@ -162,8 +158,7 @@ static struct verdict check_register_failures(const struct suit *suit)
         const struct deed *deed = &suit->deeds[i];
         const struct operation *o = deed->of;
         const bool reads = o->kind == HISTORY_READ && !o->absent;
-        const bool swaps =
-            o->kind == HISTORY_CAS && bytes_equal(o->result, bytes_of_text("1"));
+        const bool swaps = o->kind == HISTORY_CAS && bytes_equal(o->result, bytes_of_text("1"));
         if (deed_is_ok(deed) && (reads || swaps) &&
             only_failed_wrote(attempts, count, reads ? o->result : o->expected)) {
             verdict = bad(suit, "saw the effect of an operation that FAILED", deed);
@@ -196,8 +191,7 @@ static struct verdict check_growing_failures(const struct suit *suit, enum growi
         const struct deed *deed = &suit->deeds[i];
         size_t count = 0;
         if (!kind_is_read(deed->of->kind) || !deed_is_ok(deed) ||
-            (deed != longest &&
-             growing_is_prefix(kind, deed->of->result, longest->of->result))) {
+            (deed != longest && growing_is_prefix(kind, deed->of->result, longest->of->result))) {
             continue; /* What such a read saw, the longest one saw too. */
         }
         if (growing_split(suit, kind, deed, pieces, &count, &verdict) != SPLIT_FAILED) {

@@ -17,14 +17,13 @@
  *   Writers whose value no other operation speaks of are again alike and the earliest stands for
  *   all; the others, and each CAS from e, are options of their own.
  */
-#include "sim/check/search.h"
-
 #include "base/check.h"
+#include "sim/check/search.h"
 
 enum need_kind {
     NEED_NOTHING,
-    NEED_VALUE,  /* The value is `value`, which may be VALUE_ABSENT. */
-    NEED_OTHER   /* The value is anything but `value`. */
+    NEED_VALUE, /* The value is `value`, which may be VALUE_ABSENT. */
+    NEED_OTHER  /* The value is anything but `value`. */
 };
 
 struct need {
@@ -194,11 +193,8 @@ static size_t find_writer(const struct search *search,
 }
 
 /* Adds to the plan, last step first, what makes `last` possible; then puts it in order. */
-static bool complete_chain(const struct search *search,
-                           size_t last,
-                           uint32_t state,
-                           uint64_t deadline,
-                           struct plan *plan)
+static bool complete_chain(
+    const struct search *search, size_t last, uint32_t state, uint64_t deadline, struct plan *plan)
 {
     plan->count = 0;
     size_t at = last;
@@ -284,4 +280,3 @@ bool plan_option(const struct search *search,
         skip++;
     }
 }
-

@@ -48,7 +48,7 @@ struct choice {
 /* A set of configurations met. */
 struct cache {
     /* Owned. */
-    uint64_t (*slots)[2]; /* Both 0 = free. */
+    uint64_t (*slots)[2]; /* The second one is 0 when free. */
     size_t slot_count;    /* A power of two. */
     size_t count;
 };
@@ -73,35 +73,45 @@ struct run {
     uint32_t best_state;
 };
 
-static bool cache_add(struct cache *cache, uint64_t a, uint64_t b)
+/* The slot that holds the configuration, or the free one where it belongs. */
+static size_t cache_slot(const struct cache *cache, uint64_t a, uint64_t b)
 {
-    if (cache->count * 2 >= cache->slot_count) {
-        const struct cache old = *cache;
-        cache->slot_count = old.slot_count == 0 ? CACHE_FIRST : old.slot_count * 2;
-        cache->slots = heap_alloc(cache->slot_count * sizeof *cache->slots);
-        cache->count = 0;
-        for (size_t i = 0; i < old.slot_count; i++) {
-            if ((old.slots[i][0] | old.slots[i][1]) != 0) {
-                size_t slot = old.slots[i][0] & (cache->slot_count - 1);
-                while ((cache->slots[slot][0] | cache->slots[slot][1]) != 0) {
-                    slot = (slot + 1) & (cache->slot_count - 1);
-                }
-                cache->slots[slot][0] = old.slots[i][0];
-                cache->slots[slot][1] = old.slots[i][1];
-                cache->count++;
-            }
-        }
-        heap_free(old.slots);
-    }
     size_t slot = a & (cache->slot_count - 1);
-    while ((cache->slots[slot][0] | cache->slots[slot][1]) != 0) {
-        if (cache->slots[slot][0] == a && cache->slots[slot][1] == b) {
-            return false;
-        }
+    while (cache->slots[slot][1] != 0 &&
+           (cache->slots[slot][0] != a || cache->slots[slot][1] != b)) {
         slot = (slot + 1) & (cache->slot_count - 1);
     }
+    return slot;
+}
+
+static void cache_grow(struct cache *cache)
+{
+    const struct cache old = *cache;
+    cache->slot_count = old.slot_count == 0 ? CACHE_FIRST : old.slot_count * 2;
+    cache->slots = heap_alloc(cache->slot_count * sizeof *cache->slots);
+    for (size_t i = 0; i < old.slot_count; i++) {
+        if (old.slots[i][1] != 0) {
+            const size_t slot = cache_slot(cache, old.slots[i][0], old.slots[i][1]);
+            cache->slots[slot][0] = old.slots[i][0];
+            cache->slots[slot][1] = old.slots[i][1];
+        }
+    }
+    heap_free(old.slots);
+}
+
+/* False when the configuration was there already; `b` is not 0. */
+static bool cache_add(struct cache *cache, uint64_t a, uint64_t b)
+{
+    Q_CHECK(b != 0);
+    if (cache->count * 2 >= cache->slot_count) {
+        cache_grow(cache);
+    }
+    const size_t slot = cache_slot(cache, a, b);
+    if (cache->slots[slot][1] != 0) {
+        return false;
+    }
     cache->slots[slot][0] = a;
-    cache->slots[slot][1] = b | 1; /* Never mistaken for a free slot. */
+    cache->slots[slot][1] = b;
     cache->count++;
     return true;
 }
@@ -185,10 +195,8 @@ static bool take(struct run *run, size_t entry, size_t option, const struct plan
         lift(run, e->match);
         run->sure_left--;
     }
-    run->choices[run->choice_count++] = (struct choice){.entry = entry,
-                                                        .option = option,
-                                                        .brought_in = plan->count,
-                                                        .state_before = run->state};
+    run->choices[run->choice_count++] = (struct choice){
+        .entry = entry, .option = option, .brought_in = plan->count, .state_before = run->state};
     run->state = state;
     return true;
 }
@@ -211,11 +219,7 @@ static bool try_entry(struct run *run, size_t entry, size_t option, uint64_t *st
     for (; *steps_left > 0; option++) {
         (*steps_left)--;
         if (run->search.lazy) {
-            if (!plan_option(&run->search,
-                             run->entries[entry].step,
-                             run->state,
-                             deadline,
-                             option,
+            if (!plan_option(&run->search, run->entries[entry].step, run->state, deadline, option,
                              &plan)) {
                 return false;
             }
@@ -360,8 +364,7 @@ static struct verdict explain(const struct run *run, enum outcome outcome)
     const struct bytes key = run->search.suit->key;
     struct verdict verdict = verdict_ok();
     if (outcome == OUT_OF_STEPS) {
-        verdict = verdict_bad("key %.*s: undecided within the budget of steps",
-                              (int)key.size,
+        verdict = verdict_bad("key %.*s: undecided within the budget of steps", (int)key.size,
                               (const char *)key.data);
         verdict.ok = true;
         verdict.undecided = true;
@@ -370,8 +373,7 @@ static struct verdict explain(const struct run *run, enum outcome outcome)
         const struct bytes value = values_text(&run->search.values, run->best_state);
         verdict = verdict_bad("key %.*s: not linearizable: nothing explains %s; value before it: "
                               "%.*s%s",
-                              (int)key.size,
-                              (const char *)key.data,
+                              (int)key.size, (const char *)key.data,
                               deed_text(run->search.steps[run->best_stuck].deed, text, sizeof text),
                               (int)(value.size < 100 ? value.size : 100),
                               value.size == 0 ? "" : (const char *)value.data,

@@ -46,8 +46,7 @@ static size_t slot_of(const struct values *values, struct bytes bytes)
 static void grow(struct values *values)
 {
     values->capacity *= 2;
-    values->starts =
-        heap_realloc(values->starts, (values->capacity + 1) * sizeof *values->starts);
+    values->starts = heap_realloc(values->starts, (values->capacity + 1) * sizeof *values->starts);
     heap_free(values->slots);
     values->slot_count = values->capacity * 2;
     values->slots = heap_alloc(values->slot_count * sizeof *values->slots);

@@ -1,25 +1,23 @@
 /* sim/check against random histories: made by a sequential store behind random delays, so that they
  * are right by construction; the same with one planted fault; and tiny ones beside a judge that
  * tries every order. */
-#include "harness/test.h"
-
 #include "base/os/buf.h"
 #include "base/os/clock.h"
 #include "base/os/heap.h"
 #include "base/prng.h"
+#include "harness/test.h"
 #include "sim/check/history.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-
 enum family { REGISTERS, APPENDS, LISTS, COUNTERS, MIXED_COUNTERS, MIXED, FAMILIES };
 
 enum fault {
     FAULT_NONE,
-    FAULT_LOSE,  /* An acknowledged update has no effect. */
+    FAULT_LOSE,   /* An acknowledged update has no effect. */
     FAULT_DOUBLE, /* An acknowledged update takes effect twice. */
-    FAULT_STALE, /* A read returns what was there before an update that had ended. */
+    FAULT_STALE,  /* A read returns what was there before an update that had ended. */
     FAULT_ABORTED /* An update that FAILED takes effect. */
 };
 
@@ -27,13 +25,13 @@ struct draft {
     uint32_t client;
     enum history_kind kind;
     enum history_outcome outcome;
+    bool absent;
+    bool effective;
     size_t key;
     char argument[24];
     char expected[24];
     char result[24]; /* Short ones; reads have theirs in `seen`. */
     struct buf seen; /* Owned. */
-    bool absent;
-    bool effective;
     uint64_t from;
     uint64_t to;
     uint64_t point; /* When it takes effect. */
@@ -65,54 +63,18 @@ struct cell {
 static enum history_kind pick_kind(struct prng *prng, enum family family)
 {
     static const enum history_kind kinds[FAMILIES][8] = {
-        [REGISTERS] = {HISTORY_READ,
-                       HISTORY_WRITE,
-                       HISTORY_CAS,
-                       HISTORY_DELETE,
-                       HISTORY_READ,
-                       HISTORY_WRITE,
-                       HISTORY_CAS,
-                       HISTORY_READ},
-        [APPENDS] = {HISTORY_READ,
-                     HISTORY_APPEND,
-                     HISTORY_READ,
-                     HISTORY_APPEND,
-                     HISTORY_READ,
-                     HISTORY_APPEND,
-                     HISTORY_APPEND,
-                     HISTORY_APPEND},
-        [LISTS] = {HISTORY_RANGE,
-                   HISTORY_PUSH,
-                   HISTORY_RANGE,
-                   HISTORY_PUSH,
-                   HISTORY_PUSH,
-                   HISTORY_PUSH,
-                   HISTORY_PUSH,
-                   HISTORY_PUSH},
-        [COUNTERS] = {HISTORY_READ,
-                      HISTORY_INCR,
-                      HISTORY_READ,
-                      HISTORY_INCR,
-                      HISTORY_INCR,
-                      HISTORY_INCR,
-                      HISTORY_INCR,
-                      HISTORY_INCR},
-        [MIXED_COUNTERS] = {HISTORY_READ,
-                            HISTORY_INCR,
-                            HISTORY_READ,
-                            HISTORY_INCR,
-                            HISTORY_INCR,
-                            HISTORY_INCR,
-                            HISTORY_INCR,
-                            HISTORY_INCR},
-        [MIXED] = {HISTORY_READ,
-                   HISTORY_WRITE,
-                   HISTORY_CAS,
-                   HISTORY_DELETE,
-                   HISTORY_APPEND,
-                   HISTORY_APPEND,
-                   HISTORY_READ,
-                   HISTORY_WRITE}};
+        [REGISTERS] = {HISTORY_READ, HISTORY_WRITE, HISTORY_CAS, HISTORY_DELETE, HISTORY_READ,
+                       HISTORY_WRITE, HISTORY_CAS, HISTORY_READ},
+        [APPENDS] = {HISTORY_READ, HISTORY_APPEND, HISTORY_READ, HISTORY_APPEND, HISTORY_READ,
+                     HISTORY_APPEND, HISTORY_APPEND, HISTORY_APPEND},
+        [LISTS] = {HISTORY_RANGE, HISTORY_PUSH, HISTORY_RANGE, HISTORY_PUSH, HISTORY_PUSH,
+                   HISTORY_PUSH, HISTORY_PUSH, HISTORY_PUSH},
+        [COUNTERS] = {HISTORY_READ, HISTORY_INCR, HISTORY_READ, HISTORY_INCR, HISTORY_INCR,
+                      HISTORY_INCR, HISTORY_INCR, HISTORY_INCR},
+        [MIXED_COUNTERS] = {HISTORY_READ, HISTORY_INCR, HISTORY_READ, HISTORY_INCR, HISTORY_INCR,
+                            HISTORY_INCR, HISTORY_INCR, HISTORY_INCR},
+        [MIXED] = {HISTORY_READ, HISTORY_WRITE, HISTORY_CAS, HISTORY_DELETE, HISTORY_APPEND,
+                   HISTORY_APPEND, HISTORY_READ, HISTORY_WRITE}};
     return kinds[family][prng_below(prng, 8)];
 }
 
@@ -126,19 +88,14 @@ static void fill_arguments(struct prng *prng, struct draft *d, size_t number, en
     static const char *const tails[] = {"", "x", "yz"};
     switch (d->kind) {
     case HISTORY_APPEND:
-        (void)snprintf(d->argument,
-                       sizeof d->argument,
-                       "%zu%s;",
-                       number,
+        (void)snprintf(d->argument, sizeof d->argument, "%zu%s;", number,
                        tails[prng_below(prng, 3)]);
         break;
     case HISTORY_WRITE:
     case HISTORY_CAS:
     case HISTORY_PUSH: (void)snprintf(d->argument, sizeof d->argument, "v%zu", number); break;
     case HISTORY_INCR:
-        (void)snprintf(d->argument,
-                       sizeof d->argument,
-                       "%d",
+        (void)snprintf(d->argument, sizeof d->argument, "%d",
                        family == COUNTERS ? 3 : (int)prng_below(prng, 5) - 2);
         break;
     case HISTORY_READ:
@@ -274,8 +231,10 @@ static bool perform_faulty(struct draft *d, struct cell *cell, enum fault fault)
         }
         buf_append(&copy, buf_bytes(&cell->value));
         perform(d, &present, &copy);
+        present =
+            present != cell->present || !bytes_equal(buf_bytes(&copy), buf_bytes(&cell->value));
         buf_deinit(&copy);
-        return true;
+        return present; /* With no effect to lose, try the next one. */
     case FAULT_DOUBLE:
         if (!acknowledged || reads(d->kind)) {
             return false;
@@ -302,30 +261,35 @@ static bool perform_faulty(struct draft *d, struct cell *cell, enum fault fault)
     return false;
 }
 
-static void remember(struct cell *cell, const struct draft *d)
+/* Performs one draft, and remembers what was there before when it changed something. */
+static void perform_well(struct draft *d, struct cell *cell)
 {
-    if (reads(d->kind)) {
-        return;
+    const bool present = cell->present;
+    struct buf value = {0};
+    buf_append(&value, buf_bytes(&cell->value));
+    perform(d, &cell->present, &cell->value);
+    if (present != cell->present || !bytes_equal(buf_bytes(&value), buf_bytes(&cell->value))) {
+        if (cell->last_end > cell->earlier_ends) {
+            cell->earlier_ends = cell->last_end;
+        }
+        cell->last_end = d->outcome == HISTORY_OK ? d->to : UINT64_MAX;
+        cell->last_start = d->from;
+        cell->before_present = present;
+        buf_clear(&cell->before);
+        buf_append(&cell->before, buf_bytes(&value));
     }
-    if (cell->last_end > cell->earlier_ends) {
-        cell->earlier_ends = cell->last_end;
-    }
-    cell->last_end = d->outcome == HISTORY_OK ? d->to : UINT64_MAX;
-    cell->last_start = d->from;
-    cell->before_present = cell->present;
-    buf_clear(&cell->before);
-    buf_append(&cell->before, buf_bytes(&cell->value));
+    buf_deinit(&value);
 }
 
 /* Lets the drafts take effect in the order of their points. True when the fault was planted. */
 static bool run(const struct plan *plan, struct draft *drafts, size_t count)
 {
-    struct draft **order = heap_alloc(count * sizeof *order);
+    struct draft **order = heap_alloc(count * sizeof(void *));
     struct cell *cells = heap_alloc(plan->keys * sizeof *cells);
     for (size_t i = 0; i < count; i++) {
         order[i] = &drafts[i];
     }
-    qsort(order, count, sizeof(struct draft *), by_point);
+    qsort(order, count, sizeof(void *), by_point);
     bool planted = false;
     for (size_t i = 0; i < count; i++) {
         struct cell *cell = &cells[order[i]->key];
@@ -333,8 +297,7 @@ static bool run(const struct plan *plan, struct draft *drafts, size_t count)
         if (!planted && i > count / 3 && perform_faulty(order[i], cell, plan->fault)) {
             planted = true;
         } else if (order[i]->effective) {
-            remember(cell, order[i]);
-            perform(order[i], &cell->present, &cell->value);
+            perform_well(order[i], cell);
         }
     }
     for (size_t i = 0; i < plan->keys; i++) {
@@ -365,12 +328,8 @@ static struct history *record(struct draft *drafts, size_t count)
         if (d->outcome != HISTORY_PENDING) {
             const struct bytes result =
                 reads(d->kind) ? buf_bytes(&d->seen) : bytes_of_text(d->result);
-            history_return(history,
-                           number,
-                           d->outcome,
-                           ok && d->absent,
-                           ok ? result : bytes_of(NULL, 0),
-                           d->to);
+            history_return(history, number, d->outcome, ok && d->absent,
+                           ok ? result : bytes_of(NULL, 0), d->to);
         }
         buf_deinit(&d->seen);
     }
@@ -409,8 +368,8 @@ TEST(two_hundred_and_forty_right_histories_raise_no_alarm)
                                   .family = family};
         bool planted = false;
         struct history *history = make(&plan, &planted);
-        const struct verdict verdict = closes(family) ? history_check_all(history)
-                                                      : history_check_linearizable(history, 0);
+        const struct verdict verdict =
+            closes(family) ? history_check_all(history) : history_check_linearizable(history, 0);
         history_free(history);
         if (!verdict.ok || verdict.undecided) {
             printf("# seed %d: %s\n", (int)seed, verdict.reason);
@@ -436,9 +395,8 @@ static int caught(enum family family, enum fault fault)
         bool planted = false;
         struct history *history = make(&plan, &planted);
         REQUIRE(planted);
-        const struct verdict verdict = family == REGISTERS
-                                           ? history_check_linearizable(history, 0)
-                                           : history_check_all(history);
+        const struct verdict verdict = family == REGISTERS ? history_check_linearizable(history, 0)
+                                                           : history_check_all(history);
         count += !verdict.ok;
         history_free(history);
     }
@@ -461,15 +419,12 @@ TEST(most_faults_on_registers_and_counters_are_caught)
     const int stale = caught(REGISTERS, FAULT_STALE);
     const int aborted = caught(REGISTERS, FAULT_ABORTED);
     const int lost_sums = caught(COUNTERS, FAULT_LOSE);
-    printf("# caught of 100: lost %d, stale %d, aborted %d, lost in a counter %d\n",
-           lost,
-           stale,
-           aborted,
-           lost_sums);
+    printf("# caught of 100: lost %d, stale %d, aborted %d, lost in a counter %d\n", lost, stale,
+           aborted, lost_sums);
     EXPECT(lost >= 30);
     EXPECT(stale >= 95);
     EXPECT(aborted >= 20);
-    EXPECT(lost_sums == 100);
+    EXPECT(lost_sums >= 90); /* An unknown INCRBY can stand in for a lost one. */
 }
 
 /* A second opinion for tiny histories of one key: all orders of all subsets of the unsure ones. */
@@ -495,8 +450,11 @@ static bool replay(const struct draft *recorded, struct reached *at)
     perform(&again, &at->present, &value);
     bool same = recorded->outcome != HISTORY_OK;
     if (reads(recorded->kind)) {
-        same = same || (again.absent == recorded->absent &&
-                        bytes_equal(buf_bytes(&again.seen), buf_bytes(&recorded->seen)));
+        /* LRANGE does not tell an empty list from none. */
+        const bool absent_fits =
+            recorded->kind == HISTORY_RANGE || again.absent == recorded->absent;
+        same = same ||
+               (absent_fits && bytes_equal(buf_bytes(&again.seen), buf_bytes(&recorded->seen)));
     } else {
         same = same || strcmp(again.result, recorded->result) == 0;
     }
@@ -529,8 +487,7 @@ static bool brute_force(const struct draft *drafts, size_t count)
     for (size_t at = 0; at < reached && !found; at++) {
         found = (all[at].set & sure) == sure;
         for (size_t i = 0; i < count; i++) {
-            bool allowed =
-                (all[at].set >> i & 1U) == 0 && drafts[i].outcome != HISTORY_FAILED;
+            bool allowed = (all[at].set >> i & 1U) == 0 && drafts[i].outcome != HISTORY_FAILED;
             for (size_t j = 0; j < count; j++) {
                 allowed = allowed && ((all[at].set >> j & 1U) != 0 || i == j ||
                                       !precedes(&drafts[j], &drafts[i]));
@@ -542,7 +499,8 @@ static bool brute_force(const struct draft *drafts, size_t count)
             }
             bool met = false;
             for (size_t k = 0; k < reached && !met; k++) {
-                met = memcmp(&all[k], &next, sizeof next) == 0;
+                met = all[k].set == next.set && all[k].present == next.present &&
+                      strcmp(all[k].value, next.value) == 0;
             }
             if (!met) {
                 REQUIRE(reached < REACHED_MAX);
@@ -615,12 +573,8 @@ TEST(the_judge_agrees_with_trying_every_order)
         if (verdict.ok != expected) {
             struct buf out = {0};
             history_write(history, &out);
-            printf("# seed %d wants %d: %s\n%.*s",
-                   (int)seed,
-                   (int)expected,
-                   verdict.reason,
-                   (int)buf_size(&out),
-                   (const char *)buf_bytes(&out).data);
+            printf("# seed %d wants %d: %s\n%.*s", (int)seed, (int)expected, verdict.reason,
+                   (int)buf_size(&out), (const char *)buf_bytes(&out).data);
             buf_deinit(&out);
         }
         history_free(history);
@@ -650,8 +604,7 @@ TEST(a_hundred_thousand_operations_are_judged_quickly)
         const uint64_t start = clock_monotonic_ms();
         const struct verdict verdict = closes(families[i]) ? history_check_all(history)
                                                            : history_check_linearizable(history, 0);
-        printf("# family %zu: 25000 operations judged in %d ms\n",
-               i,
+        printf("# family %zu: 25000 operations judged in %d ms\n", i,
                (int)(clock_monotonic_ms() - start));
         history_free(history);
         EXPECT(verdict.ok && !verdict.undecided);

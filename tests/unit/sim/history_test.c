@@ -1,8 +1,7 @@
 /* sim/check: every kind of violation is caught, and nothing that is right is called wrong. */
-#include "harness/test.h"
-
 #include "base/os/heap.h"
 #include "base/prng.h"
+#include "harness/test.h"
 #include "sim/check/history.h"
 
 #include <stdio.h>
@@ -36,8 +35,7 @@ static struct history *history_of(const struct line *lines, size_t count)
                                           .expected = text(l->expected)};
         const size_t number = history_invoke(history, &call, l->from);
         if (l->outcome != HISTORY_PENDING) {
-            history_return(
-                history, number, l->outcome, l->result == NULL, text(l->result), l->to);
+            history_return(history, number, l->outcome, l->result == NULL, text(l->result), l->to);
         }
     }
     return history;
@@ -223,8 +221,8 @@ TEST(appends_that_are_lost_or_doubled_are_caught)
     EXPECT(LINEAR(lines) && LISTS(lines));
     lines[3].result = "a;b;c;";
     EXPECT(LINEAR(lines) && LISTS(lines));
-    const char *wrong[] = {"a;",     "b;",       "b;a;",       "a;b;a;", "a;b;b;", "a;b;c;c;",
-                           "a;b;x;", "a;c;b;",   "a;b;c;a;",   "",       "a;b",    "a;;b;"};
+    const char *wrong[] = {"a;",     "b;",     "b;a;",     "a;b;a;", "a;b;b;", "a;b;c;c;",
+                           "a;b;x;", "a;c;b;", "a;b;c;a;", "",       "a;b",    "a;;b;"};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         lines[3].result = wrong[i];
         EXPECT(!LINEAR(lines));
@@ -334,10 +332,10 @@ TEST(a_small_budget_leaves_a_key_undecided_instead_of_wrong)
 {
     struct line lines[12];
     for (size_t i = 0; i < COUNT(lines); i++) {
-        static const char *const values[] = {
-            "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
-        lines[i] = (struct line){
-            (uint32_t)i, HISTORY_WRITE, values[i], NULL, "", HISTORY_OK, 1 + i, 100 + i};
+        static const char *const values[] = {"a", "b", "c", "d", "e", "f",
+                                             "g", "h", "i", "j", "k", "l"};
+        lines[i] = (struct line){(uint32_t)i, HISTORY_WRITE, values[i], NULL,
+                                 "",          HISTORY_OK,    1 + i,     100 + i};
     }
     struct history *history = history_of(lines, COUNT(lines));
     const struct verdict verdict = history_check_linearizable(history, 3);
