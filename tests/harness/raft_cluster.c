@@ -53,6 +53,8 @@ static void write_save(struct cluster *cluster,
     struct cluster_disk *disk = &node->disk;
     if (save->has_hard) {
         CLUSTER_CHECK(cluster, save->hard.term >= disk->hard.term);
+        CLUSTER_CHECK(cluster, save->hard.term > disk->hard.term || disk->hard.vote == NODE_NONE ||
+                                   save->hard.vote == disk->hard.vote);
         disk->hard = save->hard;
     }
     for (size_t i = 0; i < save->count; i++) {
@@ -139,9 +141,9 @@ void cluster_init_config(struct cluster *cluster, struct raft_config config, uin
     }
 }
 
-void cluster_init(struct cluster *cluster, size_t node_count, uint64_t seed)
+struct raft_config cluster_config(size_t node_count)
 {
-    const struct raft_config config = {
+    return (struct raft_config){
         .voter_count = node_count,
         .heartbeat_ms = 50,
         .election_min_ms = 300,
@@ -152,7 +154,11 @@ void cluster_init(struct cluster *cluster, size_t node_count, uint64_t seed)
         .uncommitted_bytes_max = 4000,
         .apply_bytes_max = 300,
     };
-    cluster_init_config(cluster, config, seed);
+}
+
+void cluster_init(struct cluster *cluster, size_t node_count, uint64_t seed)
+{
+    cluster_init_config(cluster, cluster_config(node_count), seed);
 }
 
 void cluster_deinit(struct cluster *cluster)

@@ -103,7 +103,9 @@ struct cluster {
     void (*trace)(struct cluster *cluster, node_id node, const struct raft_effect *effect);
 };
 
-/* Nodes 1..count, all started, with small windows and messages so that limits are met. */
+/* Usual timing, and windows and messages so small that their limits are met. */
+struct raft_config cluster_config(size_t node_count);
+/* Nodes 1..count, all started. */
 void cluster_init(struct cluster *cluster, size_t node_count, uint64_t seed);
 /* As init, with the caller's timing and sizes (self, voters and seed are filled in). */
 void cluster_init_config(struct cluster *cluster, struct raft_config config, uint64_t seed);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define RUNS_DEFAULT 2000
-#define STEPS        700
+#define STEPS        2000
 
 static struct cluster cluster_memory;
 static volatile uint64_t seed_running;
@@ -130,6 +130,10 @@ static void fault_step(struct cluster *cluster, const struct weights *weights)
     if (prng_chance(prng, weights->cut, 100)) {
         cluster->cut[node][any_node(cluster)] = prng_chance(prng, 1, 2);
     }
+    const node_id leader = cluster_leader(cluster);
+    if (leader != NODE_NONE && prng_chance(prng, weights->cut, 200)) {
+        cluster_isolate(cluster, leader, true); /* It will go on believing for a while. */
+    }
     if (prng_chance(prng, weights->cut, 300)) {
         cluster_isolate(cluster, node, prng_chance(prng, 1, 2));
     }
@@ -197,17 +201,21 @@ static void run(struct cluster *cluster, uint64_t seed, raft_index *committed)
     struct prng prng;
     prng_init(&prng, seed);
     seed_running = seed;
-    cluster_init(cluster, sizes[prng_below(&prng, sizeof sizes / sizeof sizes[0])], seed);
+    struct raft_config config =
+        cluster_config(sizes[prng_below(&prng, sizeof sizes / sizeof sizes[0])]);
+    config.append_bytes_max = prng_chance(&prng, 1, 2) ? 1 : 400;
+    config.inflight_messages_max = prng_between(&prng, 1, 4);
+    cluster_init_config(cluster, config, seed);
     const struct weights weights = draw_weights(&prng);
     for (int step = 0; step < STEPS; step++) {
         const uint64_t choice = prng_below(&cluster->prng, 100);
-        if (choice < 60) {
+        if (choice < 62) {
             network_step(cluster, &weights);
         } else if (choice < 76) {
             storage_step(cluster, &weights);
-        } else if (choice < 84) {
+        } else if (choice < 86) {
             client_step(cluster);
-        } else if (choice < 90) {
+        } else if (choice < 88) {
             fault_step(cluster, &weights);
         } else {
             cluster_advance(cluster, prng_below(&cluster->prng, 60));
