@@ -1,8 +1,7 @@
 /* Runs core/cluster/boot: identity file, hellos, and the moment the cluster is known. */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/log.h"
+#include "node/node_private.h"
 
 #include <stdio.h>
 
@@ -19,9 +18,7 @@ static int parse_list(struct node *node, char *error, size_t error_size)
         list->count++;
     }
     if (cluster_list_sort(list) != Q_OK) {
-        (void)snprintf(error,
-                       error_size,
-                       "the cluster list must hold 1 to %d different addresses",
+        (void)snprintf(error, error_size, "the cluster list must hold 1 to %d different addresses",
                        NODES_MAX);
         return Q_EINVAL;
     }
@@ -44,10 +41,8 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = identity_store(node->files, identity);
     }
     if (err != Q_OK) {
-        (void)snprintf(error,
-                       error_size,
-                       "the identity file of the data directory cannot be used: %s",
-                       err_text(err));
+        (void)snprintf(error, error_size,
+                       "the identity file of the data directory cannot be used: %s", err_text(err));
     }
     return err;
 }

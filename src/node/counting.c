@@ -3,10 +3,9 @@
  * No counter is kept, because keeping one would cost every SET a read; counting costs the one who
  * asks, and never stalls the loop.
  */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
+#include "node/node_private.h"
 
 #define KEYS_PER_TURN 20000
 

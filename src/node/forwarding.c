@@ -1,14 +1,14 @@
 /* Requests sent on to the leader, and requests taken from other nodes.
  *
- * A FORWARD is sent once and never repeated. Its id and the receiver's incarnation in the header let
- * the receiver refuse copies that the network made. A forwarded request is never forwarded again: a
- * node that is not the leader answers RETRY, and the node the client talks to looks for the leader.
+ * A FORWARD is sent once and never repeated. Its id and the receiver's incarnation in the header
+ * let the receiver refuse copies that the network made. A forwarded request is never forwarded
+ * again: a node that is not the leader answers RETRY, and the node the client talks to looks for
+ * the leader.
  */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
+#include "node/node_private.h"
 
 /* The leader gives up a little earlier, so that its answer arrives before the asker's deadline. */
 #define FORWARD_MARGIN_PERCENT 90

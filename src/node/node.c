@@ -1,10 +1,9 @@
 /* The node's life cycle, its turn, and messages in. */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
+#include "node/node_private.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,8 +21,7 @@ void node_fail(struct node *node, int err, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     node->failure = err;
-    (void)snprintf(
-        node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
+    (void)snprintf(node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
 }
 
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type)
@@ -123,12 +121,8 @@ static void start_replica(struct node *node)
         node_fail(node, err, "%s", error);
         return;
     }
-    log_event(LOG_INFO,
-              "cluster_formed",
-              "cluster=%016llx node=%u nodes=%zu",
-              (unsigned long long)node_cluster_id(node),
-              node->self,
-              node->list.count);
+    log_event(LOG_INFO, "cluster_formed", "cluster=%016llx node=%u nodes=%zu",
+              (unsigned long long)node_cluster_id(node), node->self, node->list.count);
 }
 
 /* ---- messages in ---- */
@@ -161,17 +155,13 @@ static void receive_by_type(struct node *node,
     struct snapshot_chunk chunk;
     struct snapshot_ack ack;
     switch (header->type) {
-    case PEER_HELLO:
-        boot_driver_receive(node, from, read_bytes(r, reader_left(r)));
-        return;
+    case PEER_HELLO: boot_driver_receive(node, from, read_bytes(r, reader_left(r))); return;
     case PEER_RAFT:
         if (read_u32(r) == node->replica.group) {
             replica_receive(node, from, read_bytes(r, reader_left(r)));
         }
         return;
-    case PEER_FORWARD:
-        forward_receive(node, from, header, r);
-        return;
+    case PEER_FORWARD: forward_receive(node, from, header, r); return;
     case PEER_FORWARD_REPLY:
         if (header->to_incarnation == node->identity.incarnation) {
             forward_reply_receive(node, r);
@@ -372,8 +362,8 @@ static void peer_status(const struct node *node, size_t i, struct node_peer_stat
     (void)snprintf(out->address, sizeof out->address, "%s", node->list.addresses[i].text);
     const bool self = out->id == node->self;
     out->connected = self || peer->connected;
-    out->heard = self || (peer->heard_at_ms != 0 && node->now_ms - peer->heard_at_ms <=
-                                                        node->options.election_max_ms);
+    out->heard = self || (peer->heard_at_ms != 0 &&
+                          node->now_ms - peer->heard_at_ms <= node->options.election_max_ms);
     if (node->booted && node->replica.raft.role == RAFT_LEADER) {
         const struct raft_progress *progress = raft_progress_of(&node->replica.raft, out->id);
         out->match_index = progress != NULL ? progress->match_index : 0;
@@ -394,8 +384,8 @@ void node_status(const struct node *node, struct node_status *out_status)
     for (size_t i = 0; i < node->list.count; i++) {
         peer_status(node, i, &out_status->peers[i]);
     }
-    (void)boot_text(
-        &node->boot, node->now_ms, out_status->waiting_for, sizeof out_status->waiting_for);
+    (void)boot_text(&node->boot, node->now_ms, out_status->waiting_for,
+                    sizeof out_status->waiting_for);
     if (!node->booted) {
         return;
     }

@@ -58,10 +58,10 @@ struct gated_message {
 struct replica {
     group_id group;
     struct raft raft;
-    struct raft_entry *slots;   /* Owned: the ring lent to raft. */
-    struct payload **payloads;  /* Owned: payload of each index held, same ring positions. */
-    size_t capacity;            /* Of both. */
-    raft_index payload_first;   /* Payloads are held for [first, last]. */
+    struct raft_entry *slots;  /* Owned: the ring lent to raft. */
+    struct payload **payloads; /* Owned: payload of each index held, same ring positions. */
+    size_t capacity;           /* Of both. */
+    raft_index payload_first;  /* Payloads are held for [first, last]. */
     raft_index payload_last;
     struct machine machine;
     struct hlc clock;
@@ -69,13 +69,13 @@ struct replica {
     size_t save_first;
     size_t save_count;
     struct list gated;
-    enum raft_role role;        /* As of the last ROLE effect. */
+    enum raft_role role; /* As of the last ROLE effect. */
     raft_term term;
     node_id leader;
-    uint64_t fresh_at_ms;       /* The leader told us then of a commit index that we applied. */
-    raft_index fresh_wanted;    /* Commit index told last, and when; see replica_age_ms. */
+    uint64_t fresh_at_ms;    /* The leader told us then of a commit index that we applied. */
+    raft_index fresh_wanted; /* Commit index told last, and when; see replica_age_ms. */
     uint64_t fresh_wanted_at_ms;
-    uint64_t compact_at_ms;     /* Next look at the log's size. */
+    uint64_t compact_at_ms; /* Next look at the log's size. */
     bool flush_started;
 };
 
@@ -97,18 +97,18 @@ struct snapshot_receiver;
 
 struct node {
     struct node_options options;
-    const struct env *env;     /* Borrowed. */
-    struct files *files;       /* Borrowed. */
-    struct engine *engine;     /* Borrowed. */
+    const struct env *env; /* Borrowed. */
+    struct files *files;   /* Borrowed. */
+    struct engine *engine; /* Borrowed. */
     struct prng prng;
     struct identity identity;
     struct boot boot;
-    struct cluster_list list;  /* Sorted; ids are places + 1. */
+    struct cluster_list list; /* Sorted; ids are places + 1. */
     node_id self;
-    struct wal *wal;           /* Owned. */
+    struct wal *wal; /* Owned. */
     struct replica replica;
-    bool booted;               /* The map is stored and the replica runs. */
-    int failure;               /* Q_OK, or why the node must stop. */
+    bool booted; /* The map is stored and the replica runs. */
+    int failure; /* Q_OK, or why the node must stop. */
     char failure_text[256];
     uint64_t now_ms;
     struct peer peers[NODES_MAX];
@@ -118,15 +118,15 @@ struct node {
     uint64_t last_request_id;
     struct list deadlines; /* Sorted by deadline. */
     struct list parked;
-    struct list proposed;  /* Sorted by index; several of one index after a change of leader. */
-    struct list reading;   /* Sorted by context. */
+    struct list proposed; /* Sorted by index; several of one index after a change of leader. */
+    struct list reading;  /* Sorted by context. */
     struct list ready;
     struct list counting;
     struct list completing;
     struct list *forwarded; /* Owned: ID_BUCKETS lists by id. */
     struct buf replies;     /* Replies of the batch being applied. */
     struct buf scratch;
-    bool parked_retry;      /* Something changed: route parked requests again. */
+    bool parked_retry; /* Something changed: route parked requests again. */
     uint64_t parked_retry_at_ms;
 
     struct snapshot_sender *sender;     /* Owned; NULL = none under way. */

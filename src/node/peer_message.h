@@ -47,11 +47,11 @@ enum forward_status {
 /* One piece of a snapshot stream; data follows it to the end of the body. */
 struct snapshot_chunk {
     group_id group;
-    uint64_t term;     /* The leader's term. */
-    uint64_t id;       /* Of the stream, unique per sender incarnation. */
-    uint64_t index;    /* Last entry contained ... */
+    uint64_t term;       /* The leader's term. */
+    uint64_t id;         /* Of the stream, unique per sender incarnation. */
+    uint64_t index;      /* Last entry contained ... */
     uint64_t index_term; /* ... and its term. */
-    uint32_t sequence; /* From 0. */
+    uint32_t sequence;   /* From 0. */
     bool last;
     uint64_t checksum; /* Chained over the data of this and all earlier chunks. */
     struct bytes data; /* Borrowed. */

@@ -5,11 +5,10 @@
  * another term, means that the state came from an installed snapshot whose reset of the log was
  * not durable yet: the log is discarded and begins anew after applied.
  */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
+#include "node/node_private.h"
 
 #include <stdio.h>
 
@@ -31,7 +30,7 @@ static void drop_after(struct recovery *recovery, size_t count)
         recovery->count--;
         const struct bytes payload = recovery->entries[recovery->count].payload;
         if (payload.size > 0) {
-            payload_unref(LIST_ITEM(payload.data, struct payload, data));
+            payload_unref(payload_of(payload));
         }
     }
 }
@@ -132,13 +131,12 @@ static void drop_before(struct recovery *recovery, raft_index first)
     while (dropped < recovery->count && recovery->first + dropped < first) {
         const struct bytes payload = recovery->entries[dropped].payload;
         if (payload.size > 0) {
-            payload_unref(LIST_ITEM(payload.data, struct payload, data));
+            payload_unref(payload_of(payload));
         }
         dropped++;
     }
     if (dropped > 0) {
-        memmove(recovery->entries,
-                recovery->entries + dropped,
+        memmove(recovery->entries, recovery->entries + dropped,
                 (recovery->count - dropped) * sizeof *recovery->entries);
         recovery->count -= dropped;
         recovery->first += dropped;
@@ -192,9 +190,7 @@ static void fill_log(struct replica *replica, struct recovery *recovery)
         raft_recover_entry(&replica->raft, entry);
         replica_sync_payloads(replica);
         if (entry->payload.size > 0) {
-            replica_set_payload(replica,
-                                recovery->first + i,
-                                LIST_ITEM(entry->payload.data, struct payload, data));
+            replica_set_payload(replica, recovery->first + i, payload_of(entry->payload));
         }
         hlc_observe(&replica->clock, entry->hlc);
     }
@@ -220,27 +216,24 @@ int recovery_start_replica(struct node *node,
     replica->slots = heap_alloc(replica->capacity * sizeof *replica->slots);
     replica->payloads = heap_alloc(replica->capacity * sizeof *replica->payloads);
     const struct raft_config config = raft_config_of(node);
-    raft_init(
-        &replica->raft, &config, replica->slots, replica->capacity, recovery->state.hard);
+    raft_init(&replica->raft, &config, replica->slots, replica->capacity, recovery->state.hard);
     hlc_observe(&replica->clock, meta->shard_time);
+    replica->raft.last_hlc = meta->shard_time;
     if (log_fits(recovery, meta)) {
-        raft_log_reset(
-            &replica->raft.log, recovery->state.start_index, recovery->state.start_term);
+        raft_log_reset(&replica->raft.log, recovery->state.start_index, recovery->state.start_term);
         replica_sync_payloads(replica);
         fill_log(replica, recovery);
     } else if (meta->applied_index < recovery->state.start_index) {
-        (void)snprintf(error,
-                       error_size,
-                       "db/ holds the state as of entry %llu but the log begins after %llu: db/ was "
-                       "lost or replaced by an older copy; start this node with an empty directory",
-                       (unsigned long long)meta->applied_index,
-                       (unsigned long long)recovery->state.start_index);
+        (void)snprintf(
+            error, error_size,
+            "db/ holds the state as of entry %llu but the log begins after %llu: db/ was "
+            "lost or replaced by an older copy; start this node with an empty directory",
+            (unsigned long long)meta->applied_index,
+            (unsigned long long)recovery->state.start_index);
         recovery_free(recovery);
         return Q_ECORRUPT;
     } else {
-        log_event(LOG_WARN,
-                  "log_discarded",
-                  "applied=%llu log_start=%llu",
+        log_event(LOG_WARN, "log_discarded", "applied=%llu log_start=%llu",
                   (unsigned long long)meta->applied_index,
                   (unsigned long long)recovery->state.start_index);
         raft_log_reset(&replica->raft.log, meta->applied_index, meta->applied_term);

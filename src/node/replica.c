@@ -1,10 +1,9 @@
 /* One group on this node: carries out what raft asks for. */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
+#include "node/node_private.h"
 
 #define EFFECTS_MAX        64
 #define RING_ROOM_SPARE    8 /* Entries raft may add by itself: its no-op. */
@@ -122,8 +121,7 @@ static void keep_payloads(struct replica *replica,
         if (entries[i].payload.size == 0) {
             continue;
         }
-        struct payload *payload =
-            LIST_ITEM(entries[i].payload.data, struct payload, data);
+        struct payload *payload = payload_of(entries[i].payload);
         const raft_index index = first + i;
         const bool kept = index > log->start_index && index <= log->last_index &&
                           raft_log_at(log, index)->payload.data == entries[i].payload.data;
@@ -145,8 +143,7 @@ static void note_freshness(struct node *node, const struct raft_message *message
         return;
     }
     /* A heartbeat's commit is cut to what we hold; its index is the leader's whole commit index. */
-    replica->fresh_wanted =
-        message->kind == RAFT_MSG_APPEND ? message->commit : message->index;
+    replica->fresh_wanted = message->kind == RAFT_MSG_APPEND ? message->commit : message->index;
     replica->fresh_wanted_at_ms = node->now_ms;
 }
 
@@ -225,14 +222,16 @@ static void write_raft_message(const struct replica *replica,
                                const struct raft_effect *effect,
                                struct buf *out)
 {
-    struct writer w = writer_of(buf_reserve(out, 4 + RAFT_MESSAGE_SIZE_MAX), 4 + RAFT_MESSAGE_SIZE_MAX);
+    struct writer w =
+        writer_of(buf_reserve(out, 4 + RAFT_MESSAGE_SIZE_MAX), 4 + RAFT_MESSAGE_SIZE_MAX);
     write_u32(&w, replica->group);
     raft_message_encode(&effect->message, &w);
     Q_CHECK(!w.failed);
     buf_added(out, writer_size(&w));
     for (raft_index i = effect->first; i <= effect->last; i++) {
         const struct raft_entry *entry = raft_log_at(&replica->raft.log, i);
-        struct writer h = writer_of(buf_reserve(out, RAFT_ENTRY_HEADER_SIZE), RAFT_ENTRY_HEADER_SIZE);
+        struct writer h =
+            writer_of(buf_reserve(out, RAFT_ENTRY_HEADER_SIZE), RAFT_ENTRY_HEADER_SIZE);
         raft_entry_encode_header(entry, &h);
         Q_CHECK(!h.failed);
         buf_added(out, writer_size(&h));
@@ -307,13 +306,8 @@ static void do_role(struct node *node)
         node->elections_total++;
     }
     if (raft->leader != replica->leader || raft->role != replica->role) {
-        log_event(LOG_INFO,
-                  "raft_role",
-                  "group=%u role=%d leader=%u term=%llu",
-                  replica->group,
-                  (int)raft->role,
-                  raft->leader,
-                  (unsigned long long)raft->hard.term);
+        log_event(LOG_INFO, "raft_role", "group=%u role=%d leader=%u term=%llu", replica->group,
+                  (int)raft->role, raft->leader, (unsigned long long)raft->hard.term);
     }
     replica->role = raft->role;
     replica->term = raft->hard.term;
@@ -324,24 +318,12 @@ static void do_role(struct node *node)
 static void do_effect(struct node *node, const struct raft_effect *effect)
 {
     switch (effect->kind) {
-    case RAFT_EFFECT_SAVE:
-        do_save(node, effect);
-        return;
-    case RAFT_EFFECT_SEND:
-        do_send(node, effect);
-        return;
-    case RAFT_EFFECT_APPLY:
-        do_apply(node, effect);
-        return;
-    case RAFT_EFFECT_READ:
-        requests_reads_confirmed(node, effect->context, effect->index);
-        return;
-    case RAFT_EFFECT_ROLE:
-        do_role(node);
-        return;
-    case RAFT_EFFECT_SNAPSHOT:
-        snapshot_send_start(node, effect->to);
-        return;
+    case RAFT_EFFECT_SAVE: do_save(node, effect); return;
+    case RAFT_EFFECT_SEND: do_send(node, effect); return;
+    case RAFT_EFFECT_APPLY: do_apply(node, effect); return;
+    case RAFT_EFFECT_READ: requests_reads_confirmed(node, effect->context, effect->index); return;
+    case RAFT_EFFECT_ROLE: do_role(node); return;
+    case RAFT_EFFECT_SNAPSHOT: snapshot_send_start(node, effect->to); return;
     }
 }
 

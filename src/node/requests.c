@@ -1,9 +1,8 @@
 /* A request from submit to its one reply. */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
+#include "node/node_private.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,11 +56,8 @@ void request_finish(struct node *node, struct node_request *request, struct byte
     request->done(request, reply);
 }
 
-void request_fail(struct node *node,
-                  struct node_request *request,
-                  const char *prefix,
-                  const char *format,
-                  ...)
+void request_fail(
+    struct node *node, struct node_request *request, const char *prefix, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -77,17 +73,11 @@ void request_fail(struct node *node,
 static void say_unknown(struct node *node, struct node_request *request)
 {
     if (request->index > 0) {
-        request_fail(node,
-                     request,
-                     "OUTCOMEUNKNOWN",
-                     "%u.%llu.%llu the write may or may not take effect",
-                     node->replica.group,
-                     (unsigned long long)request->term,
-                     (unsigned long long)request->index);
+        request_fail(node, request, "OUTCOMEUNKNOWN",
+                     "%u.%llu.%llu the write may or may not take effect", node->replica.group,
+                     (unsigned long long)request->term, (unsigned long long)request->index);
     } else {
-        request_fail(node,
-                     request,
-                     "OUTCOMEUNKNOWN",
+        request_fail(node, request, "OUTCOMEUNKNOWN",
                      "- the write was sent to the leader and may or may not take effect");
     }
 }
@@ -161,9 +151,7 @@ static void read_local(struct node *node, struct node_request *request)
     if (snapshot_is_installing(node)) {
         request_fail(node, request, "TRYAGAIN", "this replica is installing a snapshot");
     } else if (limit > 0 && age > limit) {
-        request_fail(node,
-                     request,
-                     "LEVEL",
+        request_fail(node, request, "LEVEL",
                      "local data may be older than MAXSTALE %llu ms; ask another node, raise "
                      "MAXSTALE or use LEVEL linearizable",
                      (unsigned long long)limit);
@@ -176,8 +164,7 @@ static void read_local(struct node *node, struct node_request *request)
 static void insert_proposed(struct node *node, struct node_request *request)
 {
     struct list *before = &node->proposed;
-    while (before->previous != &node->proposed &&
-           item(before->previous)->index > request->index) {
+    while (before->previous != &node->proposed && item(before->previous)->index > request->index) {
         before = before->previous;
     }
     list_append(before, &request->link);
@@ -324,8 +311,8 @@ void requests_deliver(struct node *node)
         } else {
             const struct bytes all = buf_bytes(&node->replies);
             Q_CHECK(request->reply_start + request->reply_size <= all.size);
-            request_finish(
-                node, request, bytes_of(all.data + request->reply_start, request->reply_size));
+            request_finish(node, request,
+                           bytes_of(all.data + request->reply_start, request->reply_size));
         }
         link = list_first(&node->completing);
     }
@@ -410,11 +397,8 @@ static void expire(struct node *node, struct node_request *request)
     } else if (!node->booted) {
         request_fail(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {
-        request_fail(node,
-                     request,
-                     "CLUSTERDOWN",
-                     "no leader confirmed by a majority within %llu ms; nothing was done",
-                     ms);
+        request_fail(node, request, "CLUSTERDOWN",
+                     "no leader confirmed by a majority within %llu ms; nothing was done", ms);
     }
 }
 
@@ -440,8 +424,8 @@ void requests_deinit(struct node *node)
     struct list *link = list_first(&node->deadlines);
     while (link != NULL) {
         struct node_request *request = LIST_ITEM(link, struct node_request, deadline_link);
-        if (request_is_write(request) && (request->state == REQUEST_PROPOSED ||
-                                          request->state == REQUEST_FORWARDED)) {
+        if (request_is_write(request) &&
+            (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED)) {
             say_unknown(node, request);
         } else {
             request_fail(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");

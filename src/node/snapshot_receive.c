@@ -1,20 +1,20 @@
-/* Follower's side of a snapshot: staged durably first, then installed, so that a crash at any moment
- * leaves either the old state or a file from which the installation is done again.
+/* Follower's side of a snapshot: staged durably first, then installed, so that a crash at any
+ * moment leaves either the old state or a file from which the installation is done again.
  *
  *   chunks -> snapshots/incoming --(complete, checksum right, synced)--> rename snapshots/install
  *   install: delete the group's range, write its records in batches, META (applied index) last;
- *   flush; only when the engine shows the index as persisted: reset the log, tell raft, remove file.
+ *   flush; only when the engine shows the index as persisted: reset the log, tell raft, remove
+ * file.
  *
  * At start a file `snapshots/install` newer than the engine's applied index is installed again from
  * its beginning. File: header (magic u64, index u64, term u64), then the records of the chunks.
  */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
+#include "node/node_private.h"
 
 #include <stdio.h>
 
@@ -79,11 +79,8 @@ bool snapshot_is_installing(const struct node *node)
     return node->receiver != NULL && node->receiver->phase != RECEIVE_CHUNKS;
 }
 
-static void send_ack(struct node *node,
-                     node_id to,
-                     uint64_t id,
-                     uint32_t next_sequence,
-                     enum snapshot_status status)
+static void send_ack(
+    struct node *node, node_id to, uint64_t id, uint32_t next_sequence, enum snapshot_status status)
 {
     struct buf *out = node_send_begin(node, to, PEER_SNAPSHOT_ACK);
     if (out == NULL) {
@@ -153,8 +150,8 @@ static int parse_records(struct node *node,
 
 static int write_batch(struct node *node, struct install_batch *batch)
 {
-    const int err = node->engine->ops->write(
-        node->engine, batch->overlay.operations, batch->overlay.operation_count);
+    const int err = node->engine->ops->write(node->engine, batch->overlay.operations,
+                                             batch->overlay.operation_count);
     overlay_clear(&batch->overlay);
     return err;
 }
@@ -170,12 +167,8 @@ static int install_some(struct node *node,
     *out_done = false;
     while (err == Q_OK && batch.bytes < limit && !*out_done) {
         size_t got = 0;
-        err = node->files->read(node->files->context,
-                                receiver->file,
-                                receiver->offset,
-                                buf_reserve(&receiver->rest, READ_SIZE),
-                                READ_SIZE,
-                                &got);
+        err = node->files->read(node->files->context, receiver->file, receiver->offset,
+                                buf_reserve(&receiver->rest, READ_SIZE), READ_SIZE, &got);
         if (err != Q_OK) {
             break;
         }
@@ -246,7 +239,11 @@ static void install_end(struct node *node)
     }
     const bool restored = raft_restore(&replica->raft, index, receiver->index_term);
     Q_CHECK(restored);
-    hlc_observe(&replica->clock, replica->machine.meta.shard_time);
+    const hlc_time shard_time = replica->machine.meta.shard_time;
+    hlc_observe(&replica->clock, shard_time);
+    if (shard_time > replica->raft.last_hlc) {
+        replica->raft.last_hlc = shard_time;
+    }
     replica_sync_payloads(replica);
     (void)wal_append_reset(node->wal, replica->group);
     (void)replica_save_state(node, replica->raft.hard);
@@ -360,8 +357,8 @@ static int receive_data(struct node *node, const struct snapshot_chunk *chunk)
     if (checksum != chunk->checksum) {
         return Q_ECORRUPT;
     }
-    const int err = node->files->write(
-        node->files->context, receiver->file, receiver->offset, chunk->data);
+    const int err =
+        node->files->write(node->files->context, receiver->file, receiver->offset, chunk->data);
     if (err != Q_OK) {
         return err;
     }
@@ -425,8 +422,8 @@ static int read_header(struct node *node, struct snapshot_receiver *receiver)
 {
     uint8_t header[FILE_HEADER];
     size_t got = 0;
-    const int err = node->files->read(
-        node->files->context, receiver->file, 0, header, sizeof header, &got);
+    const int err =
+        node->files->read(node->files->context, receiver->file, 0, header, sizeof header, &got);
     if (err != Q_OK) {
         return err;
     }
@@ -481,11 +478,8 @@ int snapshot_recover(struct node *node, char *error, size_t error_size)
     }
     receiver_free(node, receiver);
     if (err != Q_OK) {
-        (void)snprintf(error,
-                       error_size,
-                       "the staged snapshot %s cannot be installed: %s",
-                       PATH_INSTALL,
-                       err_text(err));
+        (void)snprintf(error, error_size, "the staged snapshot %s cannot be installed: %s",
+                       PATH_INSTALL, err_text(err));
         return err;
     }
     (void)files->remove(files->context, PATH_INSTALL);

@@ -4,18 +4,18 @@
  * sequence number it wants, and whatever got lost is sent again from there. The engine snapshot is
  * taken when the stream starts, at the applied index of that moment.
  */
-#include "node/node_private.h"
-
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
+#include "node/node_private.h"
 
 #define CHUNK_SIZE       ((size_t)256 * 1024)
 #define CHUNKS_IN_FLIGHT 4
 #define RESEND_MS        300
-/* No acknowledgement for so long: the follower is gone; the leader will start anew when it is back. */
+/* No acknowledgement for so long: the follower is gone; the leader will start anew when it is back.
+ */
 #define GIVE_UP_MS 10000
 
 struct chunk {
@@ -30,13 +30,13 @@ struct snapshot_sender {
     uint64_t id;
     raft_index index;
     raft_term index_term;
-    struct engine_snapshot *snapshot; /* Owned. */
-    struct engine_iterator *iterator; /* Owned. */
+    struct engine_snapshot *snapshot;      /* Owned. */
+    struct engine_iterator *iterator;      /* Owned. */
     struct chunk chunks[CHUNKS_IN_FLIGHT]; /* By sequence modulo. */
-    uint32_t acked;   /* First sequence not acknowledged. */
-    uint32_t made;    /* First sequence not made yet. */
+    uint32_t acked;                        /* First sequence not acknowledged. */
+    uint32_t made;                         /* First sequence not made yet. */
     uint64_t checksum;
-    bool complete;    /* The last chunk was made. */
+    bool complete; /* The last chunk was made. */
     uint64_t resend_at_ms;
     uint64_t heard_at_ms;
 };
@@ -60,11 +60,7 @@ static void finish(struct node *node, bool ok)
 {
     const node_id to = node->sender->to;
     const raft_index index = node->sender->index;
-    log_event(LOG_INFO,
-              "snapshot_sent",
-              "to=%u index=%llu ok=%d",
-              to,
-              (unsigned long long)index,
+    log_event(LOG_INFO, "snapshot_sent", "to=%u index=%llu ok=%d", to, (unsigned long long)index,
               (int)ok);
     snapshot_send_stop(node);
     raft_snapshot_done(&node->replica.raft, to, ok, index);
@@ -172,8 +168,7 @@ void snapshot_send_start(struct node *node, node_id to)
     sender->heard_at_ms = node->now_ms;
     sender->resend_at_ms = node->now_ms + RESEND_MS;
     node->sender = sender;
-    log_event(
-        LOG_INFO, "snapshot_send", "to=%u index=%llu", to, (unsigned long long)index);
+    log_event(LOG_INFO, "snapshot_send", "to=%u index=%llu", to, (unsigned long long)index);
     fill_window(node);
 }
 
@@ -185,14 +180,9 @@ void snapshot_send_ack(struct node *node, node_id from, const struct snapshot_ac
     }
     sender->heard_at_ms = node->now_ms;
     switch (ack->status) {
-    case SNAPSHOT_INSTALLED:
-        finish(node, true);
-        return;
-    case SNAPSHOT_REFUSED:
-        finish(node, false);
-        return;
-    case SNAPSHOT_CONTINUE:
-        break;
+    case SNAPSHOT_INSTALLED: finish(node, true); return;
+    case SNAPSHOT_REFUSED: finish(node, false); return;
+    case SNAPSHOT_CONTINUE: break;
     }
     if (ack->next_sequence > sender->acked && ack->next_sequence <= sender->made) {
         sender->acked = ack->next_sequence;

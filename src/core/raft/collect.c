@@ -111,6 +111,7 @@ static void collect_heartbeat(struct raft *raft,
         .to = progress->id,
         .term = raft->hard.term,
         .commit = commit,
+        .index = raft->commit_index,
         .context = raft_reads_context(raft),
     };
     (void)add_send(out, &heartbeat);
