@@ -80,14 +80,6 @@ static bool judge(struct source *source, const struct frame *frame)
         drop(source, &input->stats.wrong_node, reason);
         return false;
     }
-    const uint64_t cluster_id = options->cluster_id(options->context);
-    if (cluster_id != 0 && frame->cluster_id != 0 && frame->cluster_id != cluster_id) {
-        (void)snprintf(reason, sizeof reason,
-                       "node %u belongs to cluster %016llx, this node to %016llx", frame->from,
-                       (unsigned long long)frame->cluster_id, (unsigned long long)cluster_id);
-        drop(source, &input->stats.wrong_cluster, reason);
-        return false;
-    }
     return true;
 }
 
@@ -113,7 +105,7 @@ static void added(void *session, size_t size)
             break;
         }
         input->stats.messages++;
-        input->options.receive(input->options.context, frame.from, frame.body);
+        input->options.receive(input->options.context, &frame);
         buf_trim(&source->in, consumed);
     }
     if (buf_size(&source->in) == 0 && source->in.capacity > KEEP_SIZE) {

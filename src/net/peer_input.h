@@ -1,13 +1,14 @@
 /* The incoming half of the talk between nodes: a listener whose connections carry frames to us.
  *
- * Every frame must be whole, of our cluster (or of none yet), for us and from a known peer; the
- * first one that is not ends its connection. Nothing is ever answered on these connections.
+ * Every frame must be whole, for us and from a known peer; the first one that is not ends its
+ * connection. Nothing is ever answered on these connections.
  */
 #ifndef Q_NET_PEER_INPUT_H
 #define Q_NET_PEER_INPUT_H
 
 #include "base/ids.h"
 #include "net/listener.h"
+#include "wire/frame.h"
 
 struct peer_input;
 
@@ -16,17 +17,16 @@ struct peer_input_options {
     node_id self;
     node_id peers_max; /* Ids are 1..peers_max. */
     void *context;
-    uint64_t (*cluster_id)(void *context); /* 0 = this node has none yet: any is fine. */
-    /* A message; its body is borrowed during the call. */
-    void (*receive)(void *context, node_id from, struct bytes body);
+    /* A message, borrowed during the call. Its cluster id is the receiver's to judge: a node of
+     * another cluster, or of none yet, may have to be answered. */
+    void (*receive)(void *context, const struct frame *frame);
 };
 
 struct peer_input_stats {
     uint64_t messages;
     uint64_t bytes;
-    uint64_t malformed; /* Not a frame, another version, or too long. */
-    uint64_t corrupt;   /* The checksum did not match. */
-    uint64_t wrong_cluster;
+    uint64_t malformed;  /* Not a frame, another version, or too long. */
+    uint64_t corrupt;    /* The checksum did not match. */
     uint64_t wrong_node; /* Not for us, or from nobody we know. */
 };
 

@@ -20,7 +20,7 @@ struct pair {
     struct peer_link *link;
     struct peer_input *input;
     uint64_t cluster_of_1;
-    uint64_t cluster_of_2;
+    uint64_t last_cluster;
     size_t ups;
     size_t downs;
     size_t received;
@@ -45,11 +45,6 @@ static uint64_t cluster_of_1(void *context)
     return ((struct pair *)context)->cluster_of_1;
 }
 
-static uint64_t cluster_of_2(void *context)
-{
-    return ((struct pair *)context)->cluster_of_2;
-}
-
 static void changed(void *context, node_id peer, bool connected)
 {
     struct pair *pair = context;
@@ -58,10 +53,12 @@ static void changed(void *context, node_id peer, bool connected)
     pair->downs += !connected;
 }
 
-static void receive(void *context, node_id from, struct bytes body)
+static void receive(void *context, const struct frame *frame)
 {
     struct pair *pair = context;
-    REQUIRE(from == 1);
+    const struct bytes body = frame->body;
+    REQUIRE(frame->from == 1 && frame->to == 2);
+    pair->last_cluster = frame->cluster_id;
     pair->received++;
     pair->received_bytes += body.size;
     for (size_t i = 0; i < body.size; i++) {
@@ -76,7 +73,6 @@ static void listen_again(struct pair *pair)
         .self = 2,
         .peers_max = 3,
         .context = pair,
-        .cluster_id = cluster_of_2,
         .receive = receive,
     };
     char error[200];
@@ -87,7 +83,7 @@ static void listen_again(struct pair *pair)
 static void start(struct pair *pair, size_t queue_size_max)
 {
     log_configure(LOG_OFF, false);
-    *pair = (struct pair){.cluster_of_1 = CLUSTER, .cluster_of_2 = CLUSTER};
+    *pair = (struct pair){.cluster_of_1 = CLUSTER};
     const struct loop_owner owner = {pair, no_turn, no_deadline};
     pair->loop = loop_new(&owner);
     REQUIRE(address_parse("127.0.0.1:0", &pair->address));
@@ -213,7 +209,7 @@ TEST(a_link_comes_back_within_a_second_after_its_peer_does)
     stop(&pair);
 }
 
-TEST(another_cluster_is_refused_but_a_node_without_one_is_heard)
+TEST(messages_carry_the_cluster_id_of_the_moment)
 {
     struct pair pair;
     start(&pair, 0);
@@ -221,16 +217,11 @@ TEST(another_cluster_is_refused_but_a_node_without_one_is_heard)
     EXPECT(run_until(&pair, &pair.ups, 1));
     EXPECT(send_message(&pair, 1, 1));
     EXPECT(run_until(&pair, &pair.received, 1));
-    pair.cluster_of_1 = CLUSTER + 1;
-    EXPECT(send_message(&pair, 1, 1));
-    EXPECT(run_until(&pair, &pair.downs, 1));
-    EXPECT(pair.received == 1);
-    EXPECT(peer_input_stats(pair.input).wrong_cluster == 1);
-    /* The receiver has no cluster itself: anybody may speak. */
-    pair.cluster_of_2 = 0;
-    EXPECT(run_until(&pair, &pair.ups, 2));
+    EXPECT(pair.last_cluster == 0);
+    pair.cluster_of_1 = CLUSTER;
     EXPECT(send_message(&pair, 1, 1));
     EXPECT(run_until(&pair, &pair.received, 2));
+    EXPECT(pair.last_cluster == CLUSTER);
     stop(&pair);
 }
 
@@ -302,6 +293,6 @@ TEST_MAIN(CASE(messages_small_large_and_empty_arrive_in_order),
           CASE(a_message_on_the_size_limit_arrives_and_one_past_it_is_not_sent),
           CASE(a_full_queue_loses_messages_instead_of_growing),
           CASE(a_link_comes_back_within_a_second_after_its_peer_does),
-          CASE(another_cluster_is_refused_but_a_node_without_one_is_heard),
+          CASE(messages_carry_the_cluster_id_of_the_moment),
           CASE(a_frame_that_is_corrupt_strange_or_for_another_node_ends_its_connection),
           CASE(a_link_can_be_closed_in_every_state))
