@@ -9,12 +9,11 @@
 #ifndef Q_TESTS_HARNESS_FAULT_FILES_H
 #define Q_TESTS_HARNESS_FAULT_FILES_H
 
-#include "harness/test.h"
-
 #include "base/err.h"
 #include "base/os/buf.h"
 #include "base/os/heap.h"
 #include "base/prng.h"
+#include "harness/test.h"
 #include "store/file.h"
 
 #include <stdio.h>
@@ -58,8 +57,8 @@ struct fault_change {
 enum fault_crash_mode {
     FAULT_LOSE_ALL, /* Nothing unsynced reached the disk. */
     FAULT_KEEP_ALL,
-    FAULT_TEAR,    /* In order, up to some byte. */
-    FAULT_SECTORS, /* Any sectors. */
+    FAULT_TEAR,      /* In order, up to some byte. */
+    FAULT_SECTORS,   /* Any sectors. */
     FAULT_SPLINTERS, /* Any small runs of bytes. */
     FAULT_MODES
 };
@@ -209,12 +208,8 @@ static inline int fault_size(void *context, struct file *file, uint64_t *out_siz
     return err != Q_OK ? err : fault_leave(context);
 }
 
-static inline int fault_read(void *context,
-                             struct file *file,
-                             uint64_t offset,
-                             void *out,
-                             size_t size,
-                             size_t *out_read)
+static inline int fault_read(
+    void *context, struct file *file, uint64_t offset, void *out, size_t size, size_t *out_read)
 {
     const int err = fault_enter(context);
     if (err != Q_OK) {
@@ -260,8 +255,7 @@ static inline struct fault_write *fault_remember(struct fault_inode *inode, uint
     return write;
 }
 
-static inline int
-fault_write(void *context, struct file *file, uint64_t offset, struct bytes bytes)
+static inline int fault_write(void *context, struct file *file, uint64_t offset, struct bytes bytes)
 {
     struct fault_files *f = context;
     const int err = fault_enter(f);
@@ -467,8 +461,9 @@ static inline void fault_scatter(struct fault_inode *inode,
     }
 }
 
-static inline void
-fault_crash_inode(struct fault_inode *inode, enum fault_crash_mode mode, struct prng *prng)
+static inline void fault_crash_inode(struct fault_inode *inode,
+                                     enum fault_crash_mode mode,
+                                     struct prng *prng)
 {
     size_t whole = 0; /* Writes that reach the disk for certain. */
     if (mode == FAULT_KEEP_ALL) {
@@ -485,8 +480,7 @@ fault_crash_inode(struct fault_inode *inode, enum fault_crash_mode mode, struct 
             fault_settle(&inode->disk, write);
         } else if (mode == FAULT_SECTORS || mode == FAULT_SPLINTERS) {
             fault_scatter(inode, write,
-                          mode == FAULT_SECTORS ? FAULT_SECTOR
-                                                : (size_t)prng_between(prng, 1, 64),
+                          mode == FAULT_SECTORS ? FAULT_SECTOR : (size_t)prng_between(prng, 1, 64),
                           prng);
         }
     }
@@ -496,8 +490,7 @@ fault_crash_inode(struct fault_inode *inode, enum fault_crash_mode mode, struct 
 }
 
 /* The power fails and comes back. Every file must be closed (the program is gone). */
-static inline void
-fault_crash(struct fault_files *f, enum fault_crash_mode mode, struct prng *prng)
+static inline void fault_crash(struct fault_files *f, enum fault_crash_mode mode, struct prng *prng)
 {
     REQUIRE(f->open_count == 0);
     size_t kept = f->change_count;

@@ -7,11 +7,10 @@
 #ifndef Q_TESTS_HARNESS_WAL_MODEL_H
 #define Q_TESTS_HARNESS_WAL_MODEL_H
 
-#include "harness/test.h"
-
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/prng.h"
+#include "harness/test.h"
 #include "store/wal.h"
 
 #define MODEL_STREAMS 3
@@ -216,8 +215,7 @@ static inline bool drive_job(struct wal_history *h, struct wal *wal)
 }
 
 /* Up to `jobs` jobs of a few steps each; false when the log failed on the way. */
-static inline bool
-drive(struct wal_history *h, struct wal *wal, struct prng *prng, size_t jobs)
+static inline bool drive(struct wal_history *h, struct wal *wal, struct prng *prng, size_t jobs)
 {
     for (size_t i = 0; i < jobs; i++) {
         const uint64_t steps = prng_between(prng, 1, 5);
