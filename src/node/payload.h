@@ -20,6 +20,12 @@ struct payload *payload_ref(struct payload *payload);
 /* NULL is fine. */
 void payload_unref(struct payload *payload);
 
+/* The payload whose bytes these are: they must begin where a payload's do. */
+static inline struct payload *payload_of(struct bytes bytes)
+{
+    return (struct payload *)((uintptr_t)bytes.data - offsetof(struct payload, data));
+}
+
 static inline struct bytes payload_bytes(const struct payload *payload)
 {
     return (struct bytes){.data = payload->data, .size = payload->size};

@@ -6,14 +6,17 @@
 #define HELLO_ASKS 1u /* The sender wants a hello back. */
 #define HELLO_MAP  2u /* A map follows, not a list with the nonces heard so far. */
 
-/* A decoded HELLO. Layout: u8 flags, u16-sized own address, u64 own nonce, then a map (HELLO_MAP)
- * or a list and for each address the nonce known for it, 0 = not heard yet. */
+/* A decoded HELLO. Layout: u8 flags, u16-sized own address, u64 own nonce, u64 own round, then with
+ * HELLO_MAP a map, else a list and for each address the u64 nonce known (0 = not heard yet); at the
+ * end for each address the u64 round last heard. */
 struct hello {
     bool asks;
     bool has_map;
     struct cluster_address self;
     uint64_t nonce;
+    uint64_t round;
     struct cluster_map map; /* Without HELLO_MAP: version 0, list and nonces as sent. */
+    uint64_t rounds[NODES_MAX];
 };
 
 /* --- Texts ------------------------------------------------------------------------------------ */
@@ -217,13 +220,17 @@ void boot_write_hello(const struct boot *boot, bool asks, struct writer *w)
     write_u16(w, (uint16_t)self.size);
     write_bytes(w, self);
     write_u64(w, boot->config.nonce);
+    write_u64(w, boot->round);
     if (has_map) {
         cluster_map_write(w, &boot->map);
-        return;
+    } else {
+        cluster_list_write(w, &boot->config.list);
+        for (size_t i = 0; i < boot->config.list.count; i++) {
+            write_u64(w, boot->known[i]);
+        }
     }
-    cluster_list_write(w, &boot->config.list);
     for (size_t i = 0; i < boot->config.list.count; i++) {
-        write_u64(w, boot->known[i]);
+        write_u64(w, boot->rounds[i]);
     }
 }
 
@@ -247,6 +254,7 @@ static int hello_read(struct bytes body, struct hello *out_hello)
     out_hello->asks = (flags & HELLO_ASKS) != 0;
     out_hello->has_map = (flags & HELLO_MAP) != 0;
     out_hello->nonce = read_u64(&r);
+    out_hello->round = read_u64(&r);
     if (out_hello->has_map) {
         cluster_map_read(&r, &out_hello->map);
     } else {
@@ -256,6 +264,9 @@ static int hello_read(struct bytes body, struct hello *out_hello)
         for (size_t i = 0; i < out_hello->map.list.count && !r.failed; i++) {
             out_hello->map.nonces[i] = read_u64(&r);
         }
+    }
+    for (size_t i = 0; i < out_hello->map.list.count && !r.failed; i++) {
+        out_hello->rounds[i] = read_u64(&r);
     }
     return reader_is_done(&r) && hello_is_consistent(out_hello) ? Q_OK : Q_EPROTO;
 }
@@ -311,6 +322,7 @@ int boot_init(struct boot *boot,
     boot->config.list = *list;
     boot->self = id;
     boot->known[id - 1] = config->nonce;
+    boot->round = config->run;
     boot->hello_at_ms = now_ms;
     boot->log_at_ms = now_ms + BOOT_LOG_EVERY_MS;
     if (has_map) {
@@ -386,19 +398,16 @@ static void hear_waiting(struct boot *boot,
         return;
     }
     const size_t i = from - 1;
-    if (hello->nonce == boot->superseded[i] &&
-        now_ms < boot->superseded_at_ms[i] + BOOT_SUPERSEDED_MS) {
-        return; /* An old connection of the node that has since come back with an empty disk. */
-    }
+    boot->rounds[i] = hello->round;
     if (boot->known[i] != hello->nonce) {
-        /* A nonce that changes restarts the count: nobody is known to agree with the new ones. */
-        boot->superseded[i] = boot->known[i];
-        boot->superseded_at_ms[i] = now_ms;
+        /* A nonce that is new or changes restarts the count. */
         boot->known[i] = hello->nonce;
+        boot->round++;
         memset(boot->agrees, 0, sizeof boot->agrees);
         send_to_all(boot, effects); /* So that agreement does not wait for the next tick. */
     }
-    boot->agrees[i] = memcmp(boot->known, hello->map.nonces,
+    boot->agrees[i] = hello->rounds[boot->self - 1] == boot->round &&
+                      memcmp(boot->known, hello->map.nonces,
                              boot->config.list.count * sizeof boot->known[0]) == 0;
     try_to_form(boot, effects);
 }
@@ -418,6 +427,9 @@ static void hear_map(struct boot *boot,
     if (map->nonces[self - 1] != boot->config.nonce) {
         complain_disk_lost(boot, now_ms, hello, effects);
         return;
+    }
+    if (hello->rounds[self - 1] != boot->round) {
+        return; /* Not an answer to us: perhaps of a node that is no more. The next one will be. */
     }
     boot->map = *map;
     boot->config.list = map->list;
@@ -452,6 +464,7 @@ static void hear_done(struct boot *boot,
         return;
     }
     boot->answered[from - 1] = hello->has_map;
+    boot->rounds[from - 1] = hello->round;
 }
 
 void boot_tick(struct boot *boot, uint64_t now_ms, struct boot_effects *effects)

@@ -6,11 +6,17 @@
  * with an empty disk draws a random nonce, stores it, and says HELLO to all the others every 100 ms
  * (protocols section 3, `--bootstrap all`). A hello carries the sender's list and the nonce it
  * knows for each address. A node writes map 1 = list + nonces when it knows all nonces AND every
- * other node has said that it knows exactly the same ones. Knowing the nonces alone would not do: a
- * node that heard an old nonce and one that heard the nonce of the replaced disk would write two
- * different maps. Since everybody agrees with one vector only at a time, and a node that has a map
- * no longer agrees with anything else, only one map 1 can come to be. The others may also adopt it
- * from a node that has it, if it lists their address with their own nonce.
+ * other node has agreed: said that it knows exactly the same ones, after it had heard that this
+ * node does. Knowing the nonces alone would not do: a node that heard an old nonce and one that
+ * heard the nonce of the replaced disk would write two different maps.
+ *
+ * "After" is told by rounds. A round is a number of this process that changes whenever a nonce it
+ * knows changes; hellos carry the sender's round and the last round heard from each other node.
+ * Why two maps V and W are impossible, whatever the network does: say A writes V in its round r,
+ * and C writes W in its round s. C agreed to V after r began, A agreed to W after s began. A did so
+ * before r (in r it knows V, after it it has a map and agrees to nothing), so s began before r. By
+ * the same argument r began before s. The others may also adopt map 1 from a node that has it, if
+ * it lists their address with their own nonce and the hello answers their round.
  *
  * A disk with a map wins over the list, which then is not looked at. Conditions that need a human
  * (different lists, different clusters, a lost disk) are texts, not states: hellos go on, and the
@@ -40,9 +46,9 @@
 #define BOOT_COMPLAINT_KEEP_MS   5000 /* A complaint is shown this long after its last cause. */
 /* A replaced nonce is not believed again for this long: it may come from an old connection. After
  * that somebody has put the old disk back. */
-#define BOOT_SUPERSEDED_MS  5000
-#define BOOT_TEXT_SIZE_MAX  1024
-#define BOOT_HELLO_SIZE_MAX (16 + 2 + CLUSTER_ADDRESS_SIZE_MAX + CLUSTER_MAP_ENCODED_MAX)
+#define BOOT_TEXT_SIZE_MAX 1024
+#define BOOT_HELLO_SIZE_MAX                                                                        \
+    (32 + 8 * NODES_MAX + CLUSTER_ADDRESS_SIZE_MAX + CLUSTER_MAP_ENCODED_MAX)
 
 enum boot_state {
     BOOT_WAITING, /* No map yet. */
@@ -53,6 +59,7 @@ enum boot_state {
 struct boot_config {
     struct cluster_address self;
     struct cluster_list list; /* Sorted by cluster_list_sort, containing self. */
+    uint64_t run;             /* Random, drawn at each start of the process. */
     uint64_t nonce;           /* Own, random, not 0, stored before boot_init. */
     struct cluster_map map;   /* As the disk has it; version 0 = none. */
 };
@@ -72,11 +79,11 @@ struct boot {
     node_id self;              /* Place in the list. */
     bool adopted;              /* The map came from a peer. */
 
-    uint64_t known[NODES_MAX];      /* Nonce by id - 1; 0 = not heard yet; own included. */
-    uint64_t superseded[NODES_MAX]; /* Nonce that `known` replaced; 0 = none. */
-    uint64_t superseded_at_ms[NODES_MAX];
-    bool agrees[NODES_MAX];   /* Said that it knows exactly `known`. */
-    bool answered[NODES_MAX]; /* With a map: has the same map. */
+    uint64_t known[NODES_MAX];  /* Nonce by id - 1; 0 = not heard yet; own included. */
+    uint64_t round;             /* Of `known`; see DESIGN. */
+    uint64_t rounds[NODES_MAX]; /* Last heard from each. */
+    bool agrees[NODES_MAX];     /* To `known`, in this round. */
+    bool answered[NODES_MAX];   /* With a map: has the same map. */
 
     uint64_t hello_at_ms; /* Next hellos. */
     uint64_t log_at_ms;

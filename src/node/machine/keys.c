@@ -27,7 +27,7 @@ static void add_uint(struct storage_key *out, uint64_t value, size_t width)
 uint64_t key_place(struct bytes key)
 {
     const uint64_t hash = hash_bytes(key) >> (64 - HASH_BITS);
-    return (uint64_t)key_slot(key) << HASH_BITS | hash;
+    return (uint64_t)slot_of_key(key) << HASH_BITS | hash;
 }
 
 void storage_key_space(struct storage_key *out, group_id group, enum space space)
@@ -71,7 +71,7 @@ void storage_key_id(struct storage_key *out,
                     struct bytes id)
 {
     storage_key_space(out, group, SPACE_ID);
-    add_uint(out, key_slot(first_key), 2);
+    add_uint(out, slot_of_key(first_key), 2);
     add(out, id);
 }
 

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/os/heap.h"
 #include "base/plant.h"

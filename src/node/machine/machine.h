@@ -46,9 +46,9 @@ struct machine {
     struct shard_meta meta;
     struct overlay overlay;
     bool overlay_has_ids; /* Rows of request ids are among what is not committed yet. */
-    struct bytes *args; /* Owned scratch of REQUEST_ARGS_MAX for decoding. */
-    struct buf value;   /* Scratch for values under construction. */
-    hlc_time entry_hlc; /* Of the entry being applied. */
+    struct bytes *args;   /* Owned scratch of REQUEST_ARGS_MAX for decoding. */
+    struct buf value;     /* Scratch for values under construction. */
+    hlc_time entry_hlc;   /* Of the entry being applied. */
 };
 
 /* Reads META. Q_OK or the engine's error. */
