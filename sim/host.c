@@ -2,12 +2,18 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "node/peer_message.h"
 #include "sim/draw.h"
 #include "sim/world.h"
 
 #include <stdio.h>
 
 /* ---- struct env ---- */
+
+const struct raft *host_raft(const struct host *host)
+{
+    return host->node == NULL || node_cluster_id(host->node) == 0 ? NULL : node_raft(host->node);
+}
 
 static uint64_t env_monotonic_ms(void *context)
 {
@@ -38,6 +44,23 @@ static struct buf *env_peer_begin(void *context, node_id to)
     return &host->outgoing;
 }
 
+/* What a Raft message promises must be on this machine's disk when it leaves. */
+static void check_leaving(struct host *host, struct bytes body)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    const struct raft *raft = host_raft(host);
+    if (r.failed || header.type != PEER_RAFT || raft == NULL) {
+        return;
+    }
+    (void)read_u32(&r); /* The group. */
+    struct raft_message message;
+    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &message, NULL, 0) == Q_OK) {
+        check_sent(&host->world->oracle, &message, raft->log.start_index);
+    }
+}
+
 static void env_peer_end(void *context, node_id to)
 {
     struct host *host = context;
@@ -47,6 +70,7 @@ static void env_peer_end(void *context, node_id to)
                                 .to = to,
                                 .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
                                 .body = buf_bytes(&host->outgoing)};
+    check_leaving(host, frame.body);
     network_send(&host->world->network, host->world->now_us, &frame);
 }
 
@@ -55,15 +79,86 @@ static void env_log_start(void *context)
     struct host *host = context;
     Q_CHECK(!host->log_wanted && !host->log_is_busy);
     host->log_wanted = true;
-    const struct raft *raft = host->node == NULL ? NULL : node_raft(host->node);
-    if (raft == NULL) {
-        host->log_saving_index = 0;
+    const struct raft *raft = host_raft(host);
+    if (raft != NULL) {
+        host->log_saving_index = raft->saving_index;
+        host->log_hard = raft->saved_hard;
+    }
+}
+
+/* ---- checks ---- */
+
+static size_t count_heard(const struct host *host)
+{
+    const struct world *world = host->world;
+    const uint64_t patience_us = 3 * MILLISECOND * world->options.election_max_ms;
+    size_t heard = 0;
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        const uint64_t at_us = host->heard_at_us[peer];
+        heard += peer != host->id && at_us != HEARD_NEVER && at_us + patience_us >= world->now_us;
+    }
+    return heard;
+}
+
+/* Before the process does anything: it has found all it had promised to keep. */
+static void look_at_recovery(struct host *host, const struct raft *raft)
+{
+    struct oracle *oracle = &host->world->oracle;
+    struct mirror *mirror = &oracle->mirrors[host->id];
+    host->has_raft = true;
+    check_recovered(oracle, mirror, raft);
+    mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk));
+    check_log_matching(oracle, mirror);
+}
+
+static void check_turn(struct host *host, const struct raft *raft)
+{
+    struct world *world = host->world;
+    struct oracle *oracle = &world->oracle;
+    struct mirror *mirror = &oracle->mirrors[host->id];
+    if (!host->has_raft) {
+        look_at_recovery(host, raft);
+    }
+    mirror_look(oracle, mirror, raft);
+    raft_check(raft);
+    check_election_safety(oracle, mirror);
+    check_monotone(oracle, mirror);
+    check_log_matching(oracle, mirror);
+    check_leader_append_only(oracle, mirror);
+    if (mirror->commit_index != mirror->commit_before) {
+        check_committed_is_durable(oracle, mirror);
+        check_committed(oracle, mirror);
+    }
+    check_leader_completeness(oracle, mirror);
+    check_leader_quorum(oracle, mirror, raft);
+    if (!raft->forced_election) {
+        check_candidate_contact(oracle, mirror, count_heard(host));
+    }
+    check_bounds(oracle, mirror, raft);
+    if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
+        static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
+        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
+                    ROLES[mirror->role], (unsigned long long)mirror->term,
+                    (unsigned long long)mirror->commit_index,
+                    (unsigned long long)mirror->last_index);
+        world_note(world, mirror->term, (uint64_t)mirror->role);
+    }
+    world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
+}
+
+void host_sample(struct host *host)
+{
+    if (host->node == NULL || !host->has_raft || host_is_paused(host)) {
         return;
     }
-    host->log_saving_index = raft->saving_index;
-    if (!raft->hard_dirty) {
-        host->log_hard = raft->hard;
+    const raft_index applied = host_raft(host)->applied_index;
+    if (applied == host->hashed_at) {
+        return;
     }
+    host->hashed_at = applied;
+    const uint64_t hash = node_state_hash(host->node);
+    world_note(host->world, applied, hash);
+    check_state_hash(&host->world->oracle, host->id, applied, hash);
 }
 
 /* ---- life ---- */
@@ -180,6 +275,9 @@ void host_start(struct host *host)
     }
     world_trace(world, "node %u started", host->id);
     set_front(host);
+    if (host_raft(host) != NULL) {
+        look_at_recovery(host, host_raft(host));
+    }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
         host->heard_at_us[peer] = HEARD_NEVER;
         if (peer != host->id) {
@@ -263,73 +361,6 @@ bool host_is_paused(const struct host *host)
     return host->node != NULL && host->world->now_us < host->paused_until_us;
 }
 
-/* ---- checks ---- */
-
-static size_t count_heard(const struct host *host)
-{
-    const struct world *world = host->world;
-    const uint64_t patience_us = 3 * MILLISECOND * world->options.election_max_ms;
-    size_t heard = 0;
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        const uint64_t at_us = host->heard_at_us[peer];
-        heard += peer != host->id && at_us != HEARD_NEVER && at_us + patience_us >= world->now_us;
-    }
-    return heard;
-}
-
-static void check_turn(struct host *host, const struct raft *raft)
-{
-    struct world *world = host->world;
-    struct oracle *oracle = &world->oracle;
-    struct mirror *mirror = &oracle->mirrors[host->id];
-    if (!host->has_raft) {
-        host->has_raft = true;
-        check_recovered(oracle, mirror, raft);
-        mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk));
-    } else {
-        mirror_look(oracle, mirror, raft);
-    }
-    raft_check(raft);
-    check_election_safety(oracle, mirror);
-    check_monotone(oracle, mirror);
-    check_log_matching(oracle, mirror);
-    check_leader_append_only(oracle, mirror);
-    if (mirror->commit_index != mirror->commit_before) {
-        check_committed_is_durable(oracle, mirror);
-        check_committed(oracle, mirror);
-    }
-    check_leader_completeness(oracle, mirror);
-    check_leader_quorum(oracle, mirror, raft);
-    if (!raft->forced_election) {
-        check_candidate_contact(oracle, mirror, count_heard(host));
-    }
-    check_bounds(oracle, mirror, raft);
-    if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
-        static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
-        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
-                    ROLES[mirror->role], (unsigned long long)mirror->term,
-                    (unsigned long long)mirror->commit_index,
-                    (unsigned long long)mirror->last_index);
-        world_note(world, mirror->term, (uint64_t)mirror->role);
-    }
-    world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
-}
-
-void host_sample(struct host *host)
-{
-    if (host->node == NULL || !host->has_raft || host_is_paused(host)) {
-        return;
-    }
-    const raft_index applied = node_raft(host->node)->applied_index;
-    if (applied == host->hashed_at) {
-        return;
-    }
-    host->hashed_at = applied;
-    const uint64_t hash = node_state_hash(host->node);
-    world_note(host->world, applied, hash);
-    check_state_hash(&host->world->oracle, host->id, applied, hash);
-}
-
 /* ---- turns ---- */
 
 /* Puts the batch of the log on the device; it ends with an EVENT_LOG. */
@@ -389,7 +420,7 @@ void host_turn(struct host *host)
     struct world *world = host->world;
     host->turn_scheduled = false;
     node_turn(host->node);
-    const struct raft *raft = node_raft(host->node);
+    const struct raft *raft = host_raft(host);
     if (raft != NULL) {
         check_turn(host, raft);
     }

@@ -9,7 +9,7 @@ bool judge_has_converged(struct world *world)
     for (node_id id = 1; id <= world->options.node_count; id++) {
         const struct host *host = &world->hosts[id];
         const struct raft *raft =
-            host->node == NULL || host_is_paused(host) ? NULL : node_raft(host->node);
+            host_is_paused(host) ? NULL : host_raft(host);
         if (raft == NULL || raft->leader == NODE_NONE) {
             return false;
         }
@@ -23,15 +23,14 @@ bool judge_has_converged(struct world *world)
             return false;
         }
     }
-    return world->hosts[leader].node != NULL &&
-           node_raft(world->hosts[leader].node)->role == RAFT_LEADER;
+    return host_raft(&world->hosts[leader])->role == RAFT_LEADER;
 }
 
 static void judge_states(struct world *world)
 {
     for (node_id id = 1; id <= world->options.node_count; id++) {
         struct host *host = &world->hosts[id];
-        check_state_hash(&world->oracle, id, node_raft(host->node)->applied_index,
+        check_state_hash(&world->oracle, id, host_raft(host)->applied_index,
                          node_state_hash(host->node));
     }
 }

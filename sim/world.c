@@ -61,7 +61,7 @@ static void report_liveness(struct world *world)
     size_t at = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
         const struct host *host = &world->hosts[id];
-        const struct raft *raft = host->node == NULL ? NULL : node_raft(host->node);
+        const struct raft *raft = host_raft(host);
         const int size =
             raft == NULL
                 ? snprintf(text + at, sizeof text - at, "; node %u down or booting", id)
@@ -112,7 +112,7 @@ static void step_phase(struct world *world)
         return;
     case PHASE_CLOSING:
         if (world->closing_done == workload_key_count(&world->workload)) {
-            world->quiet_term = node_raft(world->hosts[1].node)->hard.term;
+            world->quiet_term = host_raft(&world->hosts[1])->hard.term;
             enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
         } else if (late) {
             report_liveness(world);
@@ -120,11 +120,11 @@ static void step_phase(struct world *world)
         return;
     case PHASE_QUIET:
         if (judge_has_converged(world) &&
-            node_raft(world->hosts[1].node)->hard.term != world->quiet_term) {
+            host_raft(&world->hosts[1])->hard.term != world->quiet_term) {
             violation_report(&world->violation, "liveness",
                              "the leader changed though nothing was wrong: term %llu, then %llu",
                              (unsigned long long)world->quiet_term,
-                             (unsigned long long)node_raft(world->hosts[1].node)->hard.term);
+                             (unsigned long long)host_raft(&world->hosts[1])->hard.term);
         }
         if (late && !judge_has_converged(world)) {
             report_liveness(world);

@@ -160,6 +160,8 @@ void host_deinit(struct host *host);
 void host_start(struct host *host);
 /* The process dies; with `power` the machine with it. Starts again after `down_us`. */
 void host_crash(struct host *host, bool power, uint64_t down_us);
+/* Its group's raft; NULL while the process is down or does not know its cluster yet. */
+const struct raft *host_raft(const struct host *host);
 bool host_is_paused(const struct host *host);
 void host_message(struct host *host, struct event *event);
 void host_peer(struct host *host, node_id peer, bool connected);
