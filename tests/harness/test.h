@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 /* clang-format on */
 
@@ -31,6 +32,8 @@
     int main(void)                                                                                 \
     {                                                                                              \
         const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        /* A case that aborts must not take the results of those before it along. */               \
+        (void)setvbuf(stdout, NULL, _IOLBF, 0);                                                    \
         cmocka_set_message_output(CM_OUTPUT_TAP);                                                  \
         return cmocka_run_group_tests(tests, NULL, NULL);                                          \
     }
