@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import harness  # noqa: E402 (its directory is known only now)
 from harness import (Dev, Error, Process, Resp, Serve, Skip, case, encode, equal,  # noqa: E402
-                     contains, expect, leader_of, main, need, note, run, wait_until)
+                     contains, expect, leader_of, main, need, note, resp, run,
+                     wait_until)
 
 TOOLS = pathlib.Path(os.environ.get("CHAOS_TOOLS", ROOT / "build" / "release" / "tools"))
 LOAD = TOOLS / "chaos_load"
@@ -36,10 +37,6 @@ KEPT = ROOT / "build" / "test-logs"
 
 CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x4000 | 0x40000
-
-__all__ = ["Cluster", "Dev", "Error", "Load", "Process", "Resp", "Skip", "boottime_us", "case", "contains", "encode",
-           "equal", "expect", "kill_pid", "leader", "main", "need", "note", "private_mounts",
-           "report_gaps", "rounds", "run", "wait_for_write", "wait_until"]
 
 
 def rounds(short, full):
@@ -55,7 +52,7 @@ def boottime_us():
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1e6)
 
 
-# --- Load ------------------------------------------------------------------------------------------
+# --- Load -----------------------------------------------------------------------------------------
 
 
 class Load:
@@ -74,7 +71,7 @@ class Load:
         flags.update({key.replace("_", "-"): value for key, value in options.items()})
         command = [LOAD, "--ports", ",".join(str(port) for port in ports)]
         for key, value in flags.items():
-            command += [f"--{key}", value]
+            command += [f"--{key}"] if value is None else [f"--{key}", value]
         self.process = Process(command, self.directory, "load")
 
     def stop(self):
@@ -107,7 +104,7 @@ def report_gaps(name, faults, gaps):
     return longest
 
 
-# --- Nodes -----------------------------------------------------------------------------------------
+# --- Nodes ----------------------------------------------------------------------------------------
 
 
 def is_program_under_test(pid):
@@ -185,7 +182,7 @@ class Cluster(Serve):
             return connection.ok(*words, "LEVEL", "local")
 
 
-# --- Privileges ------------------------------------------------------------------------------------
+# --- Privileges -----------------------------------------------------------------------------------
 
 
 def private_mounts():

@@ -53,7 +53,7 @@ def wait_same(cluster, node, other):
                f"node {node} holds what node {other} holds")
 
 
-@case("a node that missed more than the log keeps catches up by snapshot, also when killed meanwhile")
+@case("a node that missed more than the log keeps catches up by snapshot, even if killed meanwhile")
 def catch_up():
     with Cluster(3, ["--log-keep-bytes", KEEP_BYTES, "--wal-segment-size", "1M"]) as cluster:
         cluster.start_all()
