@@ -34,19 +34,23 @@ release: ## set up with the build packages only, then build/release/quorate and 
 
 .PHONY: check
 check: ## before each commit: tidy on what changed, unit tests, short simulation (< 3 min)
+	@scripts/install_deps.sh test
 	@$(PYTHON) scripts/run_tests.py --quick
 
 .PHONY: debug
 debug: ## everything with ASan and UBSan, into build/debug
+	@scripts/install_deps.sh test
 	@scripts/build.sh debug
 
 .PHONY: sim
 sim: ## simulator: SEEDS=100 of them, or replay one with SEED=42
+	@scripts/install_deps.sh run
 	@scripts/build.sh release quorate-sim
 	@build/release/quorate-sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
 
 .PHONY: sim-plants
 sim-plants: ## which planted bugs the simulator catches, after how many seeds (PLANT=B01)
+	@scripts/install_deps.sh test
 	@scripts/build.sh plants quorate-sim
 	@$(PYTHON) scripts/sim_plants.py $(PLANT)
 

@@ -14,10 +14,11 @@ enum event_kind {
     EVENT_MESSAGE,        /* To node: a frame from `a` on connection `b`; data = its bytes. */
     EVENT_TIMER,          /* To node: node_next_deadline may have come. */
     EVENT_TURN,           /* To node: the turn that a batch of events waits for. */
-    EVENT_LOG,            /* To node: the log job's sync ends. */
+    EVENT_LOG,            /* To node: the log job ends; `a` = result of its write, negated. */
+    EVENT_PEER,           /* To node: the connection to peer `a` is made (`b`) or lost. */
     EVENT_REQUEST,        /* To node: bytes of client `a` on its connection `b`. */
     EVENT_START,          /* To node (down): the process starts. */
-    EVENT_RECONNECT,      /* Node tries to reconnect to peer `a`. */
+    EVENT_RECONNECT,      /* Nodes `a` and `b` try to connect. */
     EVENT_CLIENT,         /* Client `a` issues its next operations. */
     EVENT_CLIENT_TIMEOUT, /* Client `a` gives its connection `b` up. */
     EVENT_FAULT,          /* The fault of class `a` happens. */

@@ -60,7 +60,7 @@ void network_send(struct network *network, uint64_t now_us, const struct frame *
     const struct network_options *options = &network->options;
     struct network_link *link = &network->links[from][to];
     network->sent++;
-    if (!network->connected[from][to] || link->blocked ||
+    if (!network->connected[from][to] || link->blocks > 0 ||
         draw_ppm(&network->prng, options->loss_ppm)) {
         network->lost++;
         return;
@@ -85,7 +85,7 @@ int network_arrive(const struct network *network,
 {
     const node_id from = (node_id)event->a;
     const struct network_link *link = &network->links[from][event->node];
-    if (link->blocked || link->epoch != event->b) {
+    if (link->blocks > 0 || link->epoch != event->b) {
         return Q_ENOTFOUND;
     }
     struct frame frame;
@@ -100,12 +100,14 @@ int network_arrive(const struct network *network,
 
 void network_block(struct network *network, node_id from, node_id to, bool blocked)
 {
-    network->links[from][to].blocked = blocked;
+    uint32_t *blocks = &network->links[from][to].blocks;
+    Q_CHECK(blocked || *blocks > 0);
+    *blocks += blocked ? 1 : UINT32_MAX;
 }
 
 bool network_is_open(const struct network *network, node_id a, node_id b)
 {
-    return !network->links[a][b].blocked && !network->links[b][a].blocked;
+    return network->links[a][b].blocks == 0 && network->links[b][a].blocks == 0;
 }
 
 void network_connect(struct network *network, node_id a, node_id b)
@@ -126,7 +128,7 @@ void network_heal(struct network *network)
 {
     for (size_t from = 0; from <= NODES_MAX; from++) {
         for (size_t to = 0; to <= NODES_MAX; to++) {
-            network->links[from][to].blocked = false;
+            network->links[from][to].blocks = 0;
         }
     }
     struct network_options *options = &network->options;

@@ -28,7 +28,7 @@ struct network_options {
 };
 
 struct network_link {
-    bool blocked;
+    uint32_t blocks;     /* Partitions that cut it now. */
     uint64_t epoch;      /* Counts connections: frames of an earlier one die with it. */
     uint64_t last_at_us; /* When the last frame sent will arrive. */
 };
@@ -56,6 +56,7 @@ int network_arrive(const struct network *network,
                    const struct event *event,
                    struct frame *out_frame);
 
+/* Each block is taken back by one unblocking. */
 void network_block(struct network *network, node_id from, node_id to, bool blocked);
 /* Both directions open. */
 bool network_is_open(const struct network *network, node_id a, node_id b);

@@ -40,9 +40,28 @@ void check_repeat(struct violation *violation,
 /* CheckQuorum: a leader that has not heard from a quorum for long does not stay one. */
 void check_leader_quorum(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
 /* PreVote: a node becomes a candidate only when a quorum could have heard and answered it.
- * `heard` = how many peers' frames reached it within the last two election timeouts. */
+ * `heard` = how many peers' frames reached it within the last three election timeouts. Not for an
+ * election that leadership transfer asked for. */
 void check_candidate_contact(struct oracle *oracle, const struct mirror *mirror, size_t heard);
-/* [6] Before a message leaves: the vote or acknowledgement it carries is durable at its sender. */
-void check_sent(struct oracle *oracle, const struct raft_message *message);
+/* [6] Before a message leaves: the vote or acknowledgement it carries is durable at its sender, whose
+ * log begins after `start_index` (what is before that is in its state). */
+void check_sent(struct oracle *oracle,
+                const struct raft_message *message,
+                raft_index start_index);
+/* [10] Local reads may be old but never wrong: growing strings and lists show a beginning of what
+ * the closing read showed, counters (which only go up here) no more than it, registers a value that
+ * was written there. */
+void check_local_growing(struct violation *violation,
+                         const char *key,
+                         struct bytes seen,
+                         struct bytes closing);
+void check_local_counter(struct violation *violation,
+                         const char *key,
+                         struct bytes seen,
+                         struct bytes closing);
+void check_local_register(struct violation *violation,
+                          const char *key,
+                          struct bytes seen,
+                          bool was_written);
 
 #endif

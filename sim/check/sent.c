@@ -15,12 +15,13 @@ static void check_vote_reply(struct oracle *oracle, const struct raft_message *m
     }
 }
 
-static void check_append_reply(struct oracle *oracle, const struct raft_message *message)
+static void check_append_reply(struct oracle *oracle,
+                               const struct raft_message *message,
+                               raft_index start_index)
 {
     const struct mirror *mirror = &oracle->mirrors[message->from];
-    const raft_index durable_last = mirror->durable_last > mirror->durable_start
-                                        ? mirror->durable_last
-                                        : mirror->durable_start;
+    const raft_index durable_last =
+        mirror->durable_last > start_index ? mirror->durable_last : start_index;
     if (!message->reject && message->index > durable_last) {
         violation_report(oracle->violation, "sent",
                          "node %u acknowledged entry %llu; its disk ends at %llu", message->from,
@@ -28,7 +29,7 @@ static void check_append_reply(struct oracle *oracle, const struct raft_message 
     }
 }
 
-void check_sent(struct oracle *oracle, const struct raft_message *message)
+void check_sent(struct oracle *oracle, const struct raft_message *message, raft_index start_index)
 {
     if (message->from == NODE_NONE || message->from > oracle->node_count) {
         violation_report(oracle->violation, "sent", "a message from node %u", message->from);
@@ -38,6 +39,6 @@ void check_sent(struct oracle *oracle, const struct raft_message *message)
         check_vote_reply(oracle, message);
     }
     if (message->kind == RAFT_MSG_APPEND_REPLY) {
-        check_append_reply(oracle, message);
+        check_append_reply(oracle, message, start_index);
     }
 }

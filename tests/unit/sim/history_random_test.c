@@ -155,6 +155,7 @@ static void perform(struct draft *d, bool *present, struct buf *value)
 {
     const struct bytes argument = bytes_of_text(d->argument);
     int64_t number = 0;
+    int64_t delta = 0;
     switch (d->kind) {
     case HISTORY_READ:
     case HISTORY_RANGE:
@@ -198,7 +199,8 @@ static void perform(struct draft *d, bool *present, struct buf *value)
         return;
     case HISTORY_INCR:
         (void)bytes_to_int64(buf_bytes(value), &number);
-        number += strtol(d->argument, NULL, 10);
+        (void)bytes_to_int64(argument, &delta);
+        number += delta;
         *present = true;
         buf_clear(value);
         buf_append_format(value, "%lld", (long long)number);

@@ -1,11 +1,10 @@
 /* store/engine: one suite over both engines, so that what the simulator sees is what RocksDB does.
  */
-#include "harness/temporary_directory.h"
-#include "harness/test.h"
-
 #include "base/err.h"
 #include "base/os/heap.h"
 #include "base/prng.h"
+#include "harness/temporary_directory.h"
+#include "harness/test.h"
 #include "store/engine.h"
 
 #define ENGINES 2
@@ -370,8 +369,7 @@ TEST(random_batches_agree_with_a_trivial_model)
             const size_t key = (size_t)prng_below(&prng, KEYS);
             uint8_t memory[4];
             struct engine_value value;
-            const int result =
-                engine->ops->get_persisted(engine, model_key(key, memory), &value);
+            const int result = engine->ops->get_persisted(engine, model_key(key, memory), &value);
             EXPECT(result == (persisted.values[key] == 0 ? Q_ENOTFOUND : Q_OK));
             if (result == Q_OK) {
                 EXPECT(memcmp(value.bytes.data, &persisted.values[key], 4) == 0);
