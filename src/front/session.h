@@ -54,5 +54,7 @@ void session_resume(struct session *session);
 bool session_wants_close(const struct session *session);
 /* True when a command is only partly there: the owner may time out silent clients. */
 bool session_is_mid_command(const struct session *session);
+/* True: commands were read whose replies are not in the output yet. */
+bool session_is_busy(const struct session *session);
 
 #endif
