@@ -126,6 +126,12 @@ bool session_wants_close(const struct session *session)
                                          : http_session_wants_close(session->http);
 }
 
+bool session_is_busy(const struct session *session)
+{
+    return session->kind == SESSION_RESP ? session->resp->slot_count > 0
+                                         : session->http->is_waiting;
+}
+
 bool session_is_mid_command(const struct session *session)
 {
     return buf_size(&session->input) > 0 && !session_is_full(session) &&
