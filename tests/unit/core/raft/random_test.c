@@ -31,7 +31,11 @@ static void print_seed(int number)
 static uint64_t env_number(const char *name, uint64_t fallback)
 {
     const char *text = getenv(name);
-    return text == NULL ? fallback : strtoull(text, NULL, 10);
+    int64_t value = 0;
+    if (text == NULL || !bytes_to_int64(bytes_of_text(text), &value) || value < 0) {
+        return fallback;
+    }
+    return (uint64_t)value;
 }
 
 static node_id any_node(struct cluster *cluster)
