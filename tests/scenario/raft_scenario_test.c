@@ -3,7 +3,7 @@
  * A line is a command; what it prints stands behind it in lines that begin with '='. A run with
  * SCENARIO_UPDATE=1 rewrites the files, and the difference is reviewed like code. Commands:
  *
- *   cluster N               N replicas, all started; first command of a file
+ *   cluster N [BYTES]       N replicas, all started; appends carry BYTES (400) or one entry
  *   elect N                 an election timeout passes; N alone notices; all settles
  *   campaign N              the same, but no message moves
  *   advance MS              time passes for all; who is due acts
@@ -339,7 +339,11 @@ static bool do_fault(struct cluster *cluster, const struct command *command)
 static bool do_flow(struct cluster *cluster, const struct command *command)
 {
     if (is(command, "cluster")) {
-        cluster_init(cluster, (size_t)number_of(command->words[1]), 1);
+        struct raft_config config = cluster_config((size_t)number_of(command->words[1]));
+        if (command->count > 2) {
+            config.append_bytes_max = (size_t)number_of(command->words[2]);
+        }
+        cluster_init_config(cluster, config, 1);
         cluster->trace = trace_reads;
     } else if (is(command, "elect")) {
         campaign(cluster, command->a);
