@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#define SEGMENT 8192
+#define SEGMENT ((size_t)8192)
 
 static const struct wal_options options = {.segment_size = SEGMENT, .spare_max = 2, .seed = 40};
 
@@ -141,6 +141,9 @@ TEST(every_field_of_an_entry_comes_back)
     wal_close(wal);
     const struct fault_name *name = fault_find(&f.cache, "wal/0000000000000028.seg");
     EXPECT(name != NULL);
+    if (name == NULL) {
+        return;
+    }
     struct reader reader = reader_of(buf_bytes(&name->inode->cache));
     (void)read_bytes(&reader, WAL_BATCH_HEADER_SIZE);
     struct wal_record record;
@@ -329,6 +332,9 @@ TEST(a_rotten_first_batch_of_a_segment_never_takes_the_states_before_it_along)
             }
         }
         EXPECT(newest != NULL);
+        if (newest == NULL) {
+            return;
+        }
         fault_damage(&f, newest->path, damaged, 4);
         const int result = try_open(&f.files, &seen, &wal);
         if (result == Q_OK) {
@@ -410,6 +416,9 @@ static void forge(struct fault_files *f, struct buf *records, uint32_t count)
     REQUIRE(f->files.make_directory(f, "wal") == Q_OK);
     struct file *file = NULL;
     REQUIRE(f->files.open(f, "wal/0000000000000001.seg", true, &file) == Q_OK);
+    if (file == NULL) {
+        return;
+    }
     REQUIRE(f->files.write(f, file, 0, bytes_of(header, sizeof header)) == Q_OK);
     REQUIRE(f->files.write(f, file, sizeof header, buf_bytes(records)) == Q_OK);
     f->files.close(f, file);
@@ -476,6 +485,7 @@ TEST(too_many_spares_are_removed_at_the_start_and_strangers_left_alone)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct file *file = NULL;
         EXPECT(f.files.open(&f, names[i], true, &file) == Q_OK);
+        REQUIRE(file != NULL);
         f.files.close(&f, file);
     }
     struct seen seen;
@@ -507,7 +517,7 @@ TEST(a_new_segment_is_zero_filled_ahead_and_never_past_its_size)
         const uint64_t file =
             buf_size(&fault_find(&f.cache, "wal/0000000000000001.seg")->inode->cache);
         written += wal_batch_size(SEGMENT + WAL_RECORD_HEADER_SIZE);
-        EXPECT(file <= size && (file == size || file - written >= 512 * 1024));
+        EXPECT(file <= size && (file == size || file - written >= UINT64_C(512) * 1024));
     }
     wal_close(wal);
     fault_files_deinit(&f);
