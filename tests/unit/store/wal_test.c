@@ -473,6 +473,32 @@ TEST(numbers_start_from_the_seed_only_in_an_empty_directory)
     fault_files_deinit(&f);
 }
 
+TEST(any_seed_makes_a_log_that_opens_again_and_goes_on)
+{
+    const uint64_t seeds[] = {UINT64_MAX, UINT64_MAX >> 1, (UINT64_MAX >> 1) + 1,
+                              UINT64_C(1) << 62};
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        struct fault_files f;
+        fault_files_init(&f);
+        struct seen seen;
+        const struct wal_visitor visitor = {
+            .context = &seen, .entry = see_entry, .state = see_state, .reset = see_reset};
+        const struct wal_options other = {.segment_size = SEGMENT, .seed = seeds[i]};
+        char error[400];
+        for (uint64_t round = 1; round < 4; round++) {
+            struct wal *wal = NULL;
+            seen = (struct seen){.states = 0};
+            EXPECT(wal_open(&f.files, &other, &visitor, &wal, error, sizeof error) == Q_OK);
+            EXPECT(seen.entries[1] == round - 1);
+            (void)append(wal, 1, round, SEGMENT);
+            commit(wal);
+            wal_close(wal);
+        }
+        EXPECT(count_files(&f, "wal/") == 3);
+        fault_files_deinit(&f);
+    }
+}
+
 TEST(too_many_spares_are_removed_at_the_start_and_strangers_left_alone)
 {
     struct fault_files f;
@@ -656,6 +682,7 @@ TEST_MAIN(CASE(a_record_is_durable_when_the_job_that_took_it_has_ended),
           CASE(all_streams_with_the_largest_state_fit_and_come_back),
           CASE(one_stream_too_many_or_a_state_too_large_in_a_log_is_refused),
           CASE(numbers_start_from_the_seed_only_in_an_empty_directory),
+          CASE(any_seed_makes_a_log_that_opens_again_and_goes_on),
           CASE(too_many_spares_are_removed_at_the_start_and_strangers_left_alone),
           CASE(a_new_segment_is_zero_filled_ahead_and_never_past_its_size),
           CASE(a_log_that_cannot_be_opened_says_where_and_why),
