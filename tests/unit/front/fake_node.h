@@ -6,11 +6,11 @@
 #ifndef Q_TESTS_UNIT_FRONT_FAKE_NODE_H
 #define Q_TESTS_UNIT_FRONT_FAKE_NODE_H
 
+#include "base/os/heap.h"
 #include "front/session.h"
 #include "harness/test.h"
 #include "node/reply.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define FAKE_REQUESTS_MAX 4096
@@ -31,8 +31,7 @@ struct node {
 
 static inline struct bytes fake_copy(struct bytes bytes)
 {
-    uint8_t *copy = malloc(bytes.size + 1);
-    REQUIRE(copy != NULL);
+    uint8_t *copy = heap_alloc_raw(bytes.size + 1);
     if (bytes.size > 0) {
         memcpy(copy, bytes.data, bytes.size);
     }
@@ -43,9 +42,9 @@ static inline void fake_release(struct node *node)
 {
     for (size_t i = 0; i < node->submitted; i++) {
         for (size_t j = 0; j < 16; j++) {
-            free((void *)(uintptr_t)node->requests[i].args[j].data);
+            heap_free((void *)(uintptr_t)node->requests[i].args[j].data);
         }
-        free((void *)(uintptr_t)node->requests[i].copy.request_id.data);
+        heap_free((void *)(uintptr_t)node->requests[i].copy.request_id.data);
     }
 }
 
@@ -142,8 +141,7 @@ static inline struct session *bench_session(struct bench *bench, enum session_ki
 
 static inline struct bench *bench_new(enum session_kind kind)
 {
-    struct bench *bench = calloc(1, sizeof *bench);
-    REQUIRE(bench != NULL);
+    struct bench *bench = heap_alloc(sizeof *bench);
     bench->env.monotonic_ms = fake_monotonic_ms;
     bench->env.wall_ms = fake_wall_ms;
     bench->front.node = &bench->node;
@@ -161,7 +159,7 @@ static inline void bench_free(struct bench *bench)
     session_free(bench->session);
     REQUIRE(bench->front.session_count == 0);
     fake_release(&bench->node);
-    free(bench);
+    heap_free(bench);
 }
 
 static inline void bench_send_bytes(struct bench *bench, const void *data, size_t size)

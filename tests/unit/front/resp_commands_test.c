@@ -1,4 +1,5 @@
 /* front: what each command asks of the node, what it prints, and how it refuses. */
+#include "base/os/heap.h"
 #include "harness/test.h"
 #include "unit/front/fake_node.h"
 
@@ -199,8 +200,7 @@ TEST(request_ids_have_one_form)
 
 static void send_sized(struct bench *bench, size_t key_size, size_t value_size)
 {
-    char *text = malloc(key_size + value_size + 128);
-    REQUIRE(text != NULL);
+    char *text = heap_alloc_raw(key_size + value_size + 128);
     size_t at = (size_t)sprintf(text, "*3\r\n$3\r\nSET\r\n$%zu\r\n", key_size);
     memset(text + at, 'k', key_size);
     at += key_size;
@@ -209,7 +209,7 @@ static void send_sized(struct bench *bench, size_t key_size, size_t value_size)
     at += value_size;
     memcpy(text + at, "\r\n", 2);
     bench_send_bytes(bench, text, at + 2);
-    free(text);
+    heap_free(text);
 }
 
 TEST(keys_and_values_hold_on_their_limits_and_one_past_them)

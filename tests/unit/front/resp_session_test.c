@@ -1,4 +1,5 @@
 /* front/resp_session: order of effects, order of replies, limits and ends of a conversation. */
+#include "base/os/heap.h"
 #include "harness/test.h"
 #include "unit/front/fake_node.h"
 
@@ -125,8 +126,7 @@ TEST(a_closed_session_cancels_what_is_in_flight)
 TEST(unread_output_stops_further_commands_until_it_is_taken)
 {
     struct bench *bench = bench_new(SESSION_RESP);
-    char *value = calloc(1, SESSION_OUTPUT_MAX);
-    REQUIRE(value != NULL);
+    char *value = heap_alloc(SESSION_OUTPUT_MAX);
     memset(value, 'v', SESSION_OUTPUT_MAX - 1);
     bench_send(bench, "get a\r\n");
     fake_answer_text(&bench->node, 0, value);
@@ -138,7 +138,7 @@ TEST(unread_output_stops_further_commands_until_it_is_taken)
     buf_trim(output, size - 10);
     session_resume(bench->session);
     EXPECT(buf_size(output) == 10 + strlen("+PONG\r\n"));
-    free(value);
+    heap_free(value);
     bench_free(bench);
 }
 
@@ -237,8 +237,7 @@ TEST(a_killed_session_closes_at_once_and_its_killer_is_told)
 TEST(a_command_with_thousands_of_arguments_is_served)
 {
     struct bench *bench = bench_new(SESSION_RESP);
-    char *text = malloc(64 + 5000 * 8);
-    REQUIRE(text != NULL);
+    char *text = heap_alloc_raw(64 + 5000 * 8);
     size_t at = (size_t)sprintf(text, "*5001\r\n$3\r\nDEL\r\n");
     for (int i = 0; i < 5000; i++) {
         at += (size_t)sprintf(text + at, "$1\r\nk\r\n");
@@ -246,7 +245,7 @@ TEST(a_command_with_thousands_of_arguments_is_served)
     bench_send_bytes(bench, text, at);
     EXPECT(bench->node.submitted == 1 && bench->node.requests[0].copy.arg_count == 5000);
     EXPECT(bench_says(bench, "ping\r\n", ""));
-    free(text);
+    heap_free(text);
     bench_free(bench);
 }
 
