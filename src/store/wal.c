@@ -31,7 +31,8 @@ int wal_open(struct files *files,
     device->spares = heap_alloc(device->spare_max * sizeof *device->spares);
     wal->stream_table = heap_alloc(WAL_STREAM_SLOTS * sizeof *wal->stream_table);
     wal->touched = heap_alloc(WAL_STREAMS_MAX * sizeof *wal->touched);
-    wal->number_next = options->seed > 0 ? options->seed : 1;
+    const uint64_t first = options->seed & (UINT64_MAX >> 2); /* Recovery takes up to 2^63 - 1. */
+    wal->number_next = first > 0 ? first : 1;
     const int result = wal_recover(wal, visitor, error, error_size);
     if (result != Q_OK) {
         wal_close(wal);
