@@ -154,12 +154,12 @@ class Process:
             raise AssertionError(f"{' '.join(self.command)} did not end within {limit_s} s; "
                                  f"stderr ends: {self.stderr()[-2000:]}") from None
 
-    def signal(self, number):
+    def send_signal(self, number):
         if self.is_running():
             self.child.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, limit_s=STOP_LIMIT_S):
-        self.signal(number)
+        self.send_signal(number)
         return self.wait(limit_s)
 
     def kill(self):
@@ -471,9 +471,9 @@ class Serve(Ports):
     def command(self, node, **changes):
         """The command line of a node; `changes` replace flags (None leaves one out)."""
         flags = {"data-dir": self.data_directory(node), "cluster": self.cluster(),
-                 "listen-resp": f"127.0.0.1:{self.resp(node)}",
-                 "listen-http": f"127.0.0.1:{self.http(node)}",
-                 "listen-peer": f"127.0.0.1:{self.peer(node)}"}
+                 "listen": f"127.0.0.1:{self.resp(node)}",
+                 "http": f"127.0.0.1:{self.http(node)}",
+                 "peer": f"127.0.0.1:{self.peer(node)}"}
         flags.update({key.replace("_", "-"): value for key, value in changes.items()})
         words = [QUORATE, "serve"]
         for key, value in flags.items():
