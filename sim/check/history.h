@@ -2,7 +2,9 @@
  *
  * Used by the simulator and by the live tests alike: each client invokes one operation at a time,
  * and each operation ends OK (with what the client saw), FAILED (it promises never to take effect)
- * or UNKNOWN (it may take effect at any later time, or never). Times are any monotonic unit.
+ * or UNKNOWN (it may take effect at any later time, or never). Times are any monotonic unit. Two
+ * moments with the same time are ordered as they were recorded, so record an invocation before the
+ * request leaves and a return after the answer came.
  */
 #ifndef Q_SIM_CHECK_HISTORY_H
 #define Q_SIM_CHECK_HISTORY_H
@@ -22,6 +24,7 @@ enum history_kind {
     HISTORY_RANGE,  /* LRANGE 0 -1: result = elements joined by ','. */
     HISTORY_INCR    /* INCRBY: argument = delta; result = new value. */
 };
+#define HISTORY_KINDS 8
 
 enum history_outcome {
     HISTORY_PENDING, /* Still open when the history ends: judged as UNKNOWN. */
@@ -30,18 +33,25 @@ enum history_outcome {
     HISTORY_UNKNOWN
 };
 
+/* What a client asks for. Values, tokens and elements are unique per key. The tokens of one APPEND
+ * key must not be prefixes of each other (end each with a byte that occurs nowhere else in it), and
+ * elements hold no ','. Judging is fastest when a key sees either registers (READ, WRITE, CAS,
+ * DELETE), or APPEND + READ, or PUSH + RANGE, or INCR + READ with one positive delta; anything else
+ * is judged too, by a search that many UNKNOWN operations on one key make slow. */
+struct history_call {
+    uint32_t client;
+    enum history_kind kind;
+    struct bytes key;
+    struct bytes argument;
+    struct bytes expected; /* CAS only. */
+};
+
 /* The caller owns it: history_free. */
 struct history *history_new(void);
 void history_free(struct history *history);
 
-/* Begins an operation; bytes are copied. `expected` only for CAS. Returns its number. */
-size_t history_invoke(struct history *history,
-                      uint32_t client,
-                      enum history_kind kind,
-                      struct bytes key,
-                      struct bytes argument,
-                      struct bytes expected,
-                      uint64_t now);
+/* Begins an operation; the bytes of `call` are copied. Returns its number. */
+size_t history_invoke(struct history *history, const struct history_call *call, uint64_t now);
 /* Ends it. `absent`: a READ found no key. `result` is copied. */
 void history_return(struct history *history,
                     size_t operation,
@@ -58,22 +68,25 @@ struct history *history_read(struct bytes in);
 
 struct verdict {
     bool ok;
-    bool undecided; /* The step budget of linearizability ran out on some key. */
-    char reason[1024];
+    bool undecided; /* The step budget of linearizability ran out on some key; ok is then true. */
+    char reason[1024]; /* Why not ok, or which key is undecided. Empty otherwise. */
 };
 
 /* Linearizability, key by key (Wing and Gong with Lowe's caching): registers, appends, lists and
- * counters. `steps_max` bounds the search per key; 0 = 50 million. */
+ * counters. `steps_max` bounds the search per key; 0 = 20 million (about 1 GB at worst). */
 struct verdict history_check_linearizable(const struct history *history, uint64_t steps_max);
 
 /* Lists and appends: every acknowledged element is in the closing read exactly once, every unknown
  * one at most once, no failed one ever, order agrees with every other read of the key, and lengths
  * returned are the element's place. A closing read is the last successful RANGE (or READ, for
- * APPEND keys) that began after all other operations on the key had ended; a key without one fails.
- */
+ * APPEND keys) that began after every update of the key had ended (a PENDING one never ends, and
+ * is not waited for); a key without one fails. */
 struct verdict history_check_lists(const struct history *history);
 
 /* No effect of a FAILED operation is ever seen by a read. */
 struct verdict history_check_failures(const struct history *history);
+
+/* The three above, in the order failures, lists, linearizable: the first that is not ok. */
+struct verdict history_check_all(const struct history *history);
 
 #endif

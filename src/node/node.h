@@ -51,16 +51,21 @@ struct node_request {
     void *owner; /* In: for the caller. */
 
     /* Private to the node from here. */
-    struct list link;
+    struct list link;          /* In the list of its state. */
+    struct list deadline_link; /* In the list of all, by deadline. */
+    struct list id_link;       /* FORWARDED: in the table by id. */
     int state;
     uint64_t id;
     uint64_t deadline_ms;
-    struct payload *payload; /* Encoded request. */
+    struct payload *payload; /* Encoded request, one reference. */
     raft_index index;
     raft_term term;
     uint64_t read_context;
     node_id forwarded_to;
+    size_t reply_start; /* COMPLETING: its part of the batch's replies; */
+    size_t reply_size;  /* SIZE_MAX = another entry took its place. */
     bool maybe_executed;
+    void *counting; /* COUNTING: the count under way. */
 };
 
 /* Opens the log, recovers, and starts as follower. `engine` and `files` stay the caller's. On
@@ -80,8 +85,15 @@ void node_submit(struct node *node, struct node_request *request);
 /* The caller lost interest: `done` will not be called. The write may still happen. */
 void node_cancel(struct node *node, struct node_request *request);
 
-/* A whole message body from a peer (frame checked and stripped by the caller). */
-void node_receive(struct node *node, node_id from, struct bytes body);
+/* A whole message body from a peer. The caller has checked the frame (checksum, `to` is this node)
+ * and stripped it; `cluster_id` is the frame's, judged here because a HELLO may come before ours is
+ * known, or from a node of another cluster that must be told so. */
+void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct bytes body);
+/* What frames to peers are sealed with; 0 until the cluster is known. */
+uint64_t node_cluster_id(const struct node *node);
+/* This node's number = place of its address in the sorted list, from 1; peers likewise. */
+node_id node_self(const struct node *node);
+const char *node_address(const struct node *node, node_id id);
 void node_peer_changed(struct node *node, node_id peer, bool connected);
 /* The log job ended; `result` of wal_job_write, else wal_job_sync. */
 void node_log_done(struct node *node, int result);

@@ -18,7 +18,7 @@ struct engine_snapshot;
 enum engine_operation_kind {
     ENGINE_PUT,
     ENGINE_DELETE,
-    ENGINE_DELETE_RANGE /* [key, value): value holds the end key. */
+    ENGINE_DELETE_RANGE /* [key, value): value holds the end key; nothing when it is not above. */
 };
 
 struct engine_operation {
@@ -43,17 +43,20 @@ struct engine_ops {
     int (*flush)(struct engine *engine, bool wait);
     struct engine_snapshot *(*snapshot_new)(struct engine *engine);
     void (*snapshot_free)(struct engine *engine, struct engine_snapshot *snapshot);
-    /* Iterates [from, to) in order; snapshot NULL = the newest state when made. */
+    /* Iterates [from, to) in order; an empty `to` means no end; snapshot NULL = the newest state
+     * when made. The bounds are copied. */
     struct engine_iterator *(*iterator_new)(struct engine *engine,
                                             struct engine_snapshot *snapshot,
                                             struct bytes from,
                                             struct bytes to);
     /* False at the end or on error. The first call moves to the first key. */
     bool (*iterator_next)(struct engine_iterator *iterator);
+    /* Key and value are borrowed until the next iterator_next or iterator_free. */
     struct bytes (*iterator_key)(const struct engine_iterator *iterator);
     struct bytes (*iterator_value)(const struct engine_iterator *iterator);
     int (*iterator_error)(const struct engine_iterator *iterator); /* Q_OK or why it ended. */
     void (*iterator_free)(struct engine_iterator *iterator);
+    /* Values, iterators and snapshots are given back before. May make everything persistent. */
     void (*close)(struct engine *engine);
 };
 

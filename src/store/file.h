@@ -42,7 +42,9 @@ struct files {
                 void *visit_context);
 };
 
-/* The real thing, below `directory` (absolute). The caller owns it: os_files_free. */
+/* The real thing, below `directory` (absolute), which must be there already: NULL when it cannot be
+ * opened (errno says why). Files are made 0600, directories 0700. The caller owns it:
+ * os_files_free, after closing every file. */
 struct files *os_files_new(const char *directory);
 void os_files_free(struct files *files);
 

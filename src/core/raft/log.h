@@ -48,7 +48,8 @@ static inline size_t raft_entry_size(const struct raft_entry *entry)
 }
 
 void raft_log_init(struct raft_log *log, struct raft_entry *slots, size_t capacity);
-/* How many entries fit before the ring must grow. */
+/* How many entries fit before the ring must grow. One slot is kept back for the no-op of a new
+ * leader, which is appended without asking: grow as soon as this is 0, not only before feeding. */
 size_t raft_log_room(const struct raft_log *log);
 /* Moves to a larger ring; returns the old one for the caller to free. */
 struct raft_entry *raft_log_grow(struct raft_log *log, struct raft_entry *slots, size_t capacity);
@@ -57,6 +58,10 @@ const struct raft_entry *raft_log_at(const struct raft_log *log, raft_index inde
 /* Term of an index in [start_index, last_index]; false when it is compacted away or not there. */
 bool raft_log_term(const struct raft_log *log, raft_index index, raft_term *out_term);
 raft_term raft_log_last_term(const struct raft_log *log);
+/* The largest index in [start_index, from] whose term is <= `term`, or start_index: where two logs
+ * may at best agree when one of them has `term` at `from` (section 5.3 of the paper, last
+ * paragraphs). `from` is clamped to last_index; one below start_index is returned as it is. */
+raft_index raft_log_floor(const struct raft_log *log, raft_index from, raft_term term);
 /* Appends after last_index. Room is the caller's duty. */
 void raft_log_append(struct raft_log *log, const struct raft_entry *entry);
 /* Drops every entry with an index > last. */

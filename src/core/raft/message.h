@@ -19,7 +19,8 @@ enum raft_message_kind {
     RAFT_MSG_VOTE_REPLY = 4,
     RAFT_MSG_APPEND = 5,          /* prev_index/prev_term, entries, commit. */
     RAFT_MSG_APPEND_REPLY = 6,    /* index = match, or `reject` with hint_index/hint_term. */
-    RAFT_MSG_HEARTBEAT = 7,       /* commit (<= what the follower is known to hold), context. */
+    RAFT_MSG_HEARTBEAT = 7,       /* commit (<= what the follower is known to hold), context, and
+                                   * index = the leader's own commit index: how fresh it is. */
     RAFT_MSG_HEARTBEAT_REPLY = 8, /* context echoed. */
     RAFT_MSG_TIMEOUT_NOW = 9      /* Leadership transfer: start an election at once. */
 };

@@ -79,8 +79,12 @@ struct raft_progress {
     size_t inflight_first;
     size_t inflight_count;
     size_t inflight_bytes;
-    uint64_t read_acked; /* Largest ReadIndex context this voter confirmed in this term. */
-    bool vote_granted;   /* As candidate. */
+    uint64_t read_acked;    /* Largest ReadIndex context this voter confirmed in this term. */
+    bool heartbeat_due;     /* Collect sends it a heartbeat. */
+    bool append_wanted;     /* Collect sends it an append even when there is nothing new. */
+    bool snapshot_due;      /* Collect emits the SNAPSHOT effect. */
+    raft_index commit_sent; /* Largest commit index told to it by an append. */
+    bool vote_granted;      /* While (pre-)candidate. */
     bool vote_rejected;
     uint64_t heard_at_ms; /* Last message from it; 0 = never. For status. */
 };
@@ -90,14 +94,18 @@ struct raft_progress {
 
 struct raft_outgoing {
     struct raft_message message;
-    bool gated; /* Waits for the next SAVE (or the last emitted one). */
+    bool gated; /* Waits for the newest SAVE there is when it is collected. */
 };
 
+/* One SAVE in flight. Saves complete in order, so its completion makes the log durable up to
+ * `last_index` as it was then. What has been replaced since is not what was written: a truncation
+ * lowers `last_index` of every save in flight, so that a late completion can never mark a newer
+ * tail durable, even when the same entries came back in between ("append ABA"). */
 struct raft_save {
     uint64_t number;
-    raft_term term;        /* Term of the node when emitted: a stale completion is told by it. */
-    raft_index last_index; /* Last entry it covers; 0 = hard state only. */
-    raft_term last_term;   /* Its term, compared again at completion (append ABA). */
+    raft_term term;        /* Term that is durable with it: tells a candidate its vote is. */
+    raft_index last_index; /* 0 = nothing of the present log. */
+    raft_term last_term;   /* Its term, compared again at completion. */
     uint64_t emitted_at_ms;
 };
 
@@ -111,17 +119,19 @@ struct raft {
     struct raft_hard_state hard;
     node_id leader; /* NODE_NONE when unknown. */
     raft_index commit_index;
-    raft_index applied_index;  /* Told by raft_applied. */
-    raft_index applying_index; /* Handed out for APPLY. */
-    raft_index stable_index;   /* Durable here; <= log.last_index. */
-    raft_index saving_index;   /* Handed out in SAVE effects; stable <= saving <= last. */
-    bool hard_dirty;           /* Hard state changed since the last SAVE. */
-    uint64_t save_number;      /* Last SAVE emitted. */
-    uint64_t save_done;        /* Last SAVE completed. */
+    raft_index applied_index;          /* Told by raft_applied. */
+    raft_index applying_index;         /* Handed out for APPLY. */
+    raft_index stable_index;           /* Durable here; <= log.last_index. */
+    raft_index saving_index;           /* Handed out in SAVE effects; stable <= saving <= last. */
+    struct raft_hard_state saved_hard; /* As in the last SAVE; differs from `hard` = must save. */
+    hlc_time last_hlc;                 /* Largest ever seen in this log. */
+    uint64_t save_number;              /* Last SAVE emitted. */
+    uint64_t save_done;                /* Last SAVE completed. */
     struct raft_save saves[RAFT_SAVES_MAX];
     size_t save_first;
     size_t save_count;
 
+    uint64_t election_timeout_ms; /* Drawn anew at each change of role or term. */
     uint64_t election_deadline_ms;
     uint64_t heartbeat_deadline_ms;
     uint64_t check_quorum_deadline_ms;
@@ -131,14 +141,16 @@ struct raft {
     raft_index term_start_index; /* Leader: index of its no-op; reads wait for its commit. */
     size_t uncommitted_bytes;
 
-    /* ReadIndex. Contexts count up within a term and are never reused, not for a retry either. */
-    uint64_t read_context;       /* Last context given to a caller. */
-    uint64_t read_round_context; /* Context of the round in flight; 0 = none. */
+    /* ReadIndex. Rounds are numbered; the number is the context and is never used again, not for a
+     * retry either. A read gets the number of the next round, so it is confirmed by
+     * acknowledgements of heartbeats sent after it arrived. A round is in flight while confirmed <
+     * round. */
+    uint64_t read_context;       /* Largest context given to a caller: <= round + 1. */
+    uint64_t read_round_context; /* Context of the newest round started. */
     raft_index read_round_index; /* Commit index when that round started. */
     uint64_t read_confirmed;     /* Largest context confirmed by a quorum ... */
     raft_index read_ready_index; /* ... and the index it may be served at. */
-    bool read_ready_pending;
-    bool heartbeat_wanted; /* Send a heartbeat round at the next collect. */
+    bool read_ready_pending;     /* A READ effect is due. */
 
     node_id transfer_target;
     uint64_t transfer_deadline_ms;
@@ -171,7 +183,8 @@ void raft_tick(struct raft *raft, uint64_t now_ms);
 uint64_t raft_next_deadline(const struct raft *raft);
 
 /* A message arrived. `entries` are message->entry_count entries following prev_index. The caller
- * guarantees raft_log_room(&raft->log) >= entry_count. */
+ * guarantees raft_log_room(&raft->log) >= entry_count. Messages that are not for this node, from a
+ * non-voter, or that no correct peer sends, are dropped. */
 void raft_receive(struct raft *raft,
                   uint64_t now_ms,
                   const struct raft_message *message,
@@ -179,7 +192,8 @@ void raft_receive(struct raft *raft,
 
 /* Leader: appends one command. Returns Q_OK and its index; Q_ENOTLEADER; Q_EBUSY when the
  * uncommitted bytes are at their limit or leadership is being transferred. The entry's term and
- * kind are set here; hlc comes from the caller. Room in the ring is the caller's duty. */
+ * kind are set here; hlc comes from the caller and is raised above the last entry's if need be.
+ * Room in the ring is the caller's duty. */
 int raft_propose(struct raft *raft, hlc_time hlc, struct bytes payload, raft_index *out_index);
 
 /* Everything up to save `number` is durable. Completions come in order. */

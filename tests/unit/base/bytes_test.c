@@ -1,7 +1,6 @@
 /* base/bytes: the strict integer forms that INCR and every option parser rest on. */
-#include "harness/test.h"
-
 #include "base/bytes.h"
+#include "harness/test.h"
 
 TEST(integers_parse_only_in_the_strict_form)
 {

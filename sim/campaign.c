@@ -1,0 +1,206 @@
+#include "sim/campaign.h"
+
+#include "base/check.h"
+#include "base/os/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define JOBS_MAX 64
+
+/* A worker: a process that is told seeds over one pipe and answers over another. */
+struct worker {
+    pid_t pid;
+    int seeds;     /* We write. */
+    int results;   /* We read. */
+    uint64_t seed; /* The one it runs. */
+    bool is_busy;
+};
+
+static void print_violation(const struct campaign_options *options, const struct world_result *result)
+{
+    char nodes[32] = "";
+    if (options->world.nodes_forced > 0) {
+        (void)snprintf(nodes, sizeof nodes, " --nodes %u", options->world.nodes_forced);
+    }
+    (void)printf("VIOLATION seed=%" PRIu64 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim --seed "
+                 "%" PRIu64 "%s --verbose\n",
+                 result->seed, result->violation.checker,
+                 (double)result->violation.at_us / 1e6, result->violation.reason, result->seed,
+                 nodes);
+    (void)fflush(stdout);
+}
+
+/* A mixing step, so that sums of seeds' hashes do not cancel out. */
+static uint64_t mix(uint64_t seed, uint64_t hash)
+{
+    uint64_t value = (seed * UINT64_C(0x9E3779B97F4A7C15)) ^ hash;
+    value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    return value ^ value >> 31;
+}
+
+static void add(const struct campaign_options *options,
+                const struct world_result *one,
+                struct campaign_result *result)
+{
+    result->seeds++;
+    result->simulated_us += one->simulated_us;
+    result->operations += one->operations;
+    result->faults += one->faults;
+    result->hash += mix(one->seed, one->hash);
+    if (one->violation.found) {
+        result->violations++;
+        print_violation(options, one);
+    }
+}
+
+static void run_one(const struct campaign_options *options, uint64_t seed, struct world_result *out)
+{
+    struct sim_options world = options->world;
+    sim_options_draw(&world, seed);
+    world_run(&world, out);
+}
+
+void campaign_run_seed(const struct campaign_options *options,
+                       uint64_t seed,
+                       struct campaign_result *result)
+{
+    struct world_result one;
+    run_one(options, seed, &one);
+    add(options, &one, result);
+}
+
+static bool transfer(int fd, void *data, size_t size, bool writes)
+{
+    uint8_t *at = data;
+    while (size > 0) {
+        const ssize_t count = writes ? write(fd, at, size) : read(fd, at, size);
+        if (count <= 0) {
+            if (count < 0 && errno == EINTR) {
+                continue;
+            }
+            return false;
+        }
+        at += count;
+        size -= (size_t)count;
+    }
+    return true;
+}
+
+static _Noreturn void work(const struct campaign_options *options, int seeds, int results)
+{
+    uint64_t seed = 0;
+    while (transfer(seeds, &seed, sizeof seed, false)) {
+        struct world_result one;
+        run_one(options, seed, &one);
+        if (!transfer(results, &one, sizeof one, true)) {
+            break;
+        }
+    }
+    _exit(0);
+}
+
+static void start_worker(const struct campaign_options *options, struct worker *worker)
+{
+    int seeds[2];
+    int results[2];
+    Q_CHECK(pipe(seeds) == 0 && pipe(results) == 0);
+    (void)fflush(stdout);
+    worker->pid = fork();
+    Q_CHECK(worker->pid >= 0);
+    if (worker->pid == 0) {
+        (void)close(seeds[1]);
+        (void)close(results[0]);
+        work(options, seeds[0], results[1]);
+    }
+    (void)close(seeds[0]);
+    (void)close(results[1]);
+    worker->seeds = seeds[1];
+    worker->results = results[0];
+    worker->is_busy = false;
+}
+
+static void stop_worker(struct worker *worker)
+{
+    (void)close(worker->seeds);
+    (void)close(worker->results);
+    while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* The worker has died of the seed: that is a violation, and a new worker takes its place. */
+static void bury(const struct campaign_options *options,
+                 struct worker *worker,
+                 struct campaign_result *result)
+{
+    struct world_result one = {.seed = worker->seed, .hash = UINT64_MAX};
+    violation_report(&one.violation, "assertion",
+                     "the process died (a failed Q_CHECK or a sanitizer; see stderr above)");
+    add(options, &one, result);
+    stop_worker(worker);
+    start_worker(options, worker);
+}
+
+static bool may_go_on(const struct campaign_options *options,
+                      const struct campaign_result *result,
+                      uint64_t given,
+                      uint64_t started_ms)
+{
+    if (given == options->seed_count || (options->stop_at_violation && result->violations > 0)) {
+        return false;
+    }
+    return options->time_limit_ms == 0 ||
+           clock_monotonic_ms() - started_ms < options->time_limit_ms;
+}
+
+void campaign_run(const struct campaign_options *options, struct campaign_result *result)
+{
+    Q_CHECK(options->jobs > 0 && options->jobs <= JOBS_MAX);
+    struct worker workers[JOBS_MAX] = {{0}};
+    const uint64_t started_ms = clock_monotonic_ms();
+    for (uint32_t i = 0; i < options->jobs; i++) {
+        start_worker(options, &workers[i]);
+    }
+    /* Seeds are handed out in rounds and collected in order: simple, and violations print in the
+     * same order whatever the load. */
+    uint64_t given = 0;
+    bool any = true;
+    while (any) {
+        any = false;
+        for (uint32_t i = 0; i < options->jobs; i++) {
+            struct worker *worker = &workers[i];
+            if (worker->is_busy) {
+                struct world_result one;
+                if (transfer(worker->results, &one, sizeof one, false)) {
+                    add(options, &one, result);
+                } else {
+                    bury(options, worker, result);
+                }
+                worker->is_busy = false;
+            }
+            if (may_go_on(options, result, given, started_ms)) {
+                worker->seed = options->first_seed + given++;
+                worker->is_busy = transfer(worker->seeds, &worker->seed, sizeof worker->seed, true);
+                any = true;
+            }
+        }
+        for (uint32_t i = 0; i < options->jobs; i++) {
+            any = any || workers[i].is_busy;
+        }
+    }
+    for (uint32_t i = 0; i < options->jobs; i++) {
+        stop_worker(&workers[i]);
+    }
+}
+
+void campaign_print(const struct campaign_result *result)
+{
+    (void)printf("seeds=%" PRIu64 " hours=%.3f ops=%" PRIu64 " faults=%" PRIu64
+                 " violations=%" PRIu64 " hash=%016" PRIx64 "\n",
+                 result->seeds, (double)result->simulated_us / 3.6e9, result->operations,
+                 result->faults, result->violations, result->hash);
+}

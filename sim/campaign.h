@@ -1,0 +1,35 @@
+/* Many seeds in worker processes, so that a seed which kills its process is still reported. */
+#ifndef Q_SIM_CAMPAIGN_H
+#define Q_SIM_CAMPAIGN_H
+
+#include "sim/options.h"
+#include "sim/world.h"
+
+struct campaign_options {
+    struct sim_options world; /* Forced fields only; the rest is drawn per seed. */
+    uint64_t first_seed;
+    uint64_t seed_count;
+    uint32_t jobs;
+    uint64_t time_limit_ms; /* 0 = none: no new seed is started after it. */
+    bool stop_at_violation;
+};
+
+struct campaign_result {
+    uint64_t seeds;
+    uint64_t simulated_us; /* Per cluster, summed. */
+    uint64_t operations;
+    uint64_t faults;
+    uint64_t violations;
+    uint64_t hash; /* Does not depend on the order in which seeds ended. */
+};
+
+/* Runs one seed in this process and adds it to `result`; prints its violation, if any. */
+void campaign_run_seed(const struct campaign_options *options,
+                       uint64_t seed,
+                       struct campaign_result *result);
+/* Runs them all in `jobs` worker processes. */
+void campaign_run(const struct campaign_options *options, struct campaign_result *result);
+/* The last line: seeds=N hours=H ops=N faults=N violations=N hash=X */
+void campaign_print(const struct campaign_result *result);
+
+#endif

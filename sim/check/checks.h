@@ -1,0 +1,67 @@
+/* The invariants of the cluster, one file each, called as the run goes.
+ *
+ * Each takes the oracle and the mirror of the one node that just had its turn, costs what that turn
+ * changed, and reports into oracle->violation. Numbers in brackets are those of the list in
+ * docs/internals/sim.md.
+ */
+#ifndef Q_SIM_CHECK_CHECKS_H
+#define Q_SIM_CHECK_CHECKS_H
+
+#include "base/bytes.h"
+#include "sim/check/oracle.h"
+
+/* [1] One leader per term; nobody names a leader that did not win that term. */
+void check_election_safety(struct oracle *oracle, const struct mirror *mirror);
+/* [2] Term, commit and applied index never go back, a vote is not changed within a term. */
+void check_monotone(struct oracle *oracle, const struct mirror *mirror);
+/* [2] After a log job: the vote that became durable is the only one of its term for ever. */
+void check_durable_vote(struct oracle *oracle, const struct mirror *mirror);
+/* [2] [12] Before mirror_recovered: what was durable has been recovered. */
+void check_recovered(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+/* [3] The same (index, term) is the same entry after the same prefix, everywhere. */
+void check_log_matching(struct oracle *oracle, const struct mirror *mirror);
+/* [4] A leader only appends; no node drops what it knows to be committed. */
+void check_leader_append_only(struct oracle *oracle, const struct mirror *mirror);
+/* [6] Before check_committed: what is newly committed is durable on a quorum. */
+void check_committed_is_durable(struct oracle *oracle, const struct mirror *mirror);
+/* [4] [7] One entry per committed index; leaders commit by an entry of their own term. */
+void check_committed(struct oracle *oracle, const struct mirror *mirror);
+/* [5] A new leader holds every entry committed in earlier terms. */
+void check_leader_completeness(struct oracle *oracle, const struct mirror *mirror);
+/* [8] Equal state at equal applied index. */
+void check_state_hash(struct oracle *oracle, node_id node, raft_index applied, uint64_t hash);
+/* [13] Everything bounded is within its bounds. */
+void check_bounds(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+/* [11] The repeat of a request id is answered as the first time. */
+void check_repeat(struct violation *violation,
+                  struct bytes request_id,
+                  struct bytes first,
+                  struct bytes repeat);
+/* CheckQuorum: a leader that has not heard from a quorum for long does not stay one. */
+void check_leader_quorum(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+/* PreVote: a node becomes a candidate only when a quorum could have heard and answered it.
+ * `heard` = how many peers' frames reached it within the last three election timeouts. Not for an
+ * election that leadership transfer asked for. */
+void check_candidate_contact(struct oracle *oracle, const struct mirror *mirror, size_t heard);
+/* [6] Before a message leaves: the vote or acknowledgement it carries is durable at its sender, whose
+ * log begins after `start_index` (what is before that is in its state). */
+void check_sent(struct oracle *oracle,
+                const struct raft_message *message,
+                raft_index start_index);
+/* [10] Local reads may be old but never wrong: growing strings and lists show a beginning of what
+ * the closing read showed, counters (which only go up here) no more than it, registers a value that
+ * was written there. */
+void check_local_growing(struct violation *violation,
+                         const char *key,
+                         struct bytes seen,
+                         struct bytes closing);
+void check_local_counter(struct violation *violation,
+                         const char *key,
+                         struct bytes seen,
+                         struct bytes closing);
+void check_local_register(struct violation *violation,
+                          const char *key,
+                          struct bytes seen,
+                          bool was_written);
+
+#endif

@@ -1,0 +1,31 @@
+#include "sim/check/checks.h"
+
+void check_recovered(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft)
+{
+    const struct raft_hard_state *hard = &raft->hard;
+    if (hard->term < mirror->durable_term) {
+        violation_report(oracle->violation, "recovered",
+                         "node %u had synced term %llu and came back in term %llu", mirror->id,
+                         (unsigned long long)mirror->durable_term, (unsigned long long)hard->term);
+    }
+    if (hard->term == mirror->durable_term && mirror->durable_vote != NODE_NONE &&
+        hard->vote != mirror->durable_vote) {
+        violation_report(oracle->violation, "recovered",
+                         "node %u had synced its vote of term %llu for %u and came back with %u",
+                         mirror->id, (unsigned long long)hard->term, mirror->durable_vote,
+                         hard->vote);
+    }
+    const raft_index last = mirror->durable_last;
+    const struct link_hash held = oracle_durable_at(mirror, last);
+    raft_term term = 0;
+    if (held.term == 0 || last <= raft->log.start_index) {
+        return;
+    }
+    if (!raft_log_term(&raft->log, last, &term) || term != held.term) {
+        violation_report(oracle->violation, "recovered",
+                         "node %u had synced entry %llu of term %llu and came back with a log to "
+                         "%llu, that entry's term %llu",
+                         mirror->id, (unsigned long long)last, (unsigned long long)held.term,
+                         (unsigned long long)raft->log.last_index, (unsigned long long)term);
+    }
+}

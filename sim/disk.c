@@ -1,0 +1,554 @@
+#include "sim/disk.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/os/heap.h"
+#include "sim/disk_image.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PATH_SIZE_MAX 128
+#define NAMES_MAX     4096
+
+struct inode {
+    struct disk_image image;
+    bool is_directory;
+    uint32_t open_count;
+    bool marked; /* During collect. */
+    struct inode *next;
+};
+
+struct name {
+    char path[PATH_SIZE_MAX];
+    struct inode *inode;
+};
+
+struct names {
+    struct name *items; /* Owned. */
+    size_t count;
+    size_t capacity;
+};
+
+enum change_kind { CHANGE_CREATE, CHANGE_REMOVE, CHANGE_RENAME };
+
+/* A directory operation that its sync_directory has not made durable yet. */
+struct change {
+    enum change_kind kind;
+    char path[PATH_SIZE_MAX];
+    char to[PATH_SIZE_MAX]; /* RENAME. */
+    struct inode *inode;    /* CREATE. */
+};
+
+struct file {
+    struct inode *inode;
+    uint64_t incarnation;
+};
+
+struct disk {
+    struct files files;
+    struct disk_faults faults;
+    struct prng prng;
+    bool is_down;
+    uint64_t incarnation; /* Counts processes; open files belong to one. */
+    uint64_t sync_count;
+    uint64_t open_count;
+    /* Owned. */
+    struct inode *inodes;
+    struct names seen;
+    struct names durable;
+    struct change *changes;
+    size_t change_count;
+    size_t change_capacity;
+};
+
+/* ---- names ---- */
+
+static void set_path(char out[PATH_SIZE_MAX], const char *path)
+{
+    const size_t size = strlen(path);
+    Q_CHECK(size < PATH_SIZE_MAX);
+    memcpy(out, path, size + 1);
+}
+
+static struct name *names_find(const struct names *names, const char *path)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i].path, path) == 0) {
+            return &names->items[i];
+        }
+    }
+    return NULL;
+}
+
+static void names_remove(struct names *names, const char *path)
+{
+    struct name *name = names_find(names, path);
+    if (name != NULL) {
+        *name = names->items[--names->count];
+    }
+}
+
+static void names_put(struct names *names, const char *path, struct inode *inode)
+{
+    names_remove(names, path);
+    Q_CHECK(names->count < NAMES_MAX);
+    if (names->count == names->capacity) {
+        names->capacity = names->capacity == 0 ? 16 : names->capacity * 2;
+        names->items = heap_realloc(names->items, names->capacity * sizeof *names->items);
+    }
+    struct name *name = &names->items[names->count++];
+    set_path(name->path, path);
+    name->inode = inode;
+}
+
+static void names_apply(struct names *names, const struct change *change)
+{
+    const struct name *name = NULL;
+    switch (change->kind) {
+    case CHANGE_CREATE: names_put(names, change->path, change->inode); break;
+    case CHANGE_REMOVE: names_remove(names, change->path); break;
+    case CHANGE_RENAME:
+        name = names_find(names, change->path);
+        if (name != NULL) {
+            struct inode *inode = name->inode;
+            names_remove(names, change->path);
+            names_put(names, change->to, inode);
+        }
+        break;
+    }
+}
+
+/* "a/b" is in "a"; "a" is in "". */
+static bool is_in_directory(const char *path, const char *directory)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t size = slash == NULL ? 0 : (size_t)(slash - path);
+    return strlen(directory) == size && memcmp(path, directory, size) == 0;
+}
+
+static void mark_names(const struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        names->items[i].inode->marked = true;
+    }
+}
+
+/* Frees the inodes nobody can reach any more. */
+static void collect(struct disk *disk)
+{
+    for (struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
+        inode->marked = inode->open_count > 0;
+    }
+    mark_names(&disk->seen);
+    mark_names(&disk->durable);
+    for (size_t i = 0; i < disk->change_count; i++) {
+        if (disk->changes[i].inode != NULL) {
+            disk->changes[i].inode->marked = true;
+        }
+    }
+    struct inode **link = &disk->inodes;
+    while (*link != NULL) {
+        struct inode *inode = *link;
+        if (inode->marked) {
+            link = &inode->next;
+            continue;
+        }
+        *link = inode->next;
+        disk_image_deinit(&inode->image);
+        heap_free(inode);
+    }
+}
+
+static void change_names(struct disk *disk, const struct change *change)
+{
+    if (disk->change_count == disk->change_capacity) {
+        disk->change_capacity = disk->change_capacity == 0 ? 8 : disk->change_capacity * 2;
+        disk->changes =
+            heap_realloc(disk->changes, disk->change_capacity * sizeof *disk->changes);
+    }
+    disk->changes[disk->change_count++] = *change;
+    names_apply(&disk->seen, change);
+}
+
+static struct inode *inode_new(struct disk *disk)
+{
+    struct inode *inode = heap_alloc(sizeof *inode);
+    inode->next = disk->inodes;
+    disk->inodes = inode;
+    return inode;
+}
+
+/* ---- struct files ---- */
+
+static int files_open(void *context, const char *path, bool create, struct file **out_file)
+{
+    struct disk *disk = context;
+    if (disk->is_down) {
+        return Q_EIO;
+    }
+    const struct name *name = names_find(&disk->seen, path);
+    if (name != NULL && create) {
+        return Q_EEXIST;
+    }
+    if (name == NULL && !create) {
+        return Q_ENOTFOUND;
+    }
+    if (create && disk->faults.full) {
+        return Q_ENOSPC;
+    }
+    struct inode *inode = name == NULL ? inode_new(disk) : name->inode;
+    if (name == NULL) {
+        struct change change = {.kind = CHANGE_CREATE, .inode = inode};
+        set_path(change.path, path);
+        change_names(disk, &change);
+    }
+    struct file *file = heap_alloc(sizeof *file);
+    *file = (struct file){.inode = inode, .incarnation = disk->incarnation};
+    inode->open_count++;
+    disk->open_count++;
+    *out_file = file;
+    return Q_OK;
+}
+
+static void files_close(void *context, struct file *file)
+{
+    struct disk *disk = context;
+    Q_CHECK(file->inode->open_count > 0);
+    file->inode->open_count--;
+    disk->open_count--;
+    heap_free(file);
+    collect(disk);
+}
+
+static bool is_stale(const struct disk *disk, const struct file *file)
+{
+    return disk->is_down || file->incarnation != disk->incarnation;
+}
+
+static int files_size(void *context, struct file *file, uint64_t *out_size)
+{
+    const struct disk *disk = context;
+    if (is_stale(disk, file)) {
+        return Q_EIO;
+    }
+    *out_size = file->inode->image.cached.size;
+    return Q_OK;
+}
+
+static int files_read(void *context,
+                      struct file *file,
+                      uint64_t offset,
+                      void *out,
+                      size_t size,
+                      size_t *out_read)
+{
+    struct disk *disk = context;
+    if (is_stale(disk, file) || disk->faults.read_fails) {
+        disk->faults.read_fails = false;
+        return Q_EIO;
+    }
+    const struct disk_bytes *cached = &file->inode->image.cached;
+    const size_t left = offset >= cached->size ? 0 : cached->size - (size_t)offset;
+    const size_t count = size < left ? size : left;
+    if (count > 0) {
+        memcpy(out, cached->data + offset, count);
+    }
+    *out_read = count;
+    return Q_OK;
+}
+
+static int files_write(void *context, struct file *file, uint64_t offset, struct bytes bytes)
+{
+    struct disk *disk = context;
+    if (is_stale(disk, file)) {
+        return Q_EIO;
+    }
+    const bool fails = disk->faults.write_fails || disk->faults.full;
+    if (fails) {
+        bytes.size = (size_t)prng_below(&disk->prng, (uint64_t)bytes.size + 1);
+    }
+    disk_image_write(&file->inode->image, offset, bytes);
+    if (fails) {
+        const int err = disk->faults.write_fails ? Q_EIO : Q_ENOSPC;
+        disk->faults.write_fails = false;
+        return err;
+    }
+    return Q_OK;
+}
+
+static int files_sync(void *context, struct file *file)
+{
+    struct disk *disk = context;
+    if (is_stale(disk, file)) {
+        return Q_EIO;
+    }
+    if (disk->faults.sync_fails) {
+        disk->faults.sync_fails = false;
+        disk_image_sync_failed(&file->inode->image);
+        return Q_EIO;
+    }
+    disk_image_sync(&file->inode->image);
+    disk->sync_count++;
+    return Q_OK;
+}
+
+static int files_truncate(void *context, struct file *file, uint64_t size)
+{
+    struct disk *disk = context;
+    if (is_stale(disk, file)) {
+        return Q_EIO;
+    }
+    if (disk->faults.full && size > file->inode->image.cached.size) {
+        return Q_ENOSPC;
+    }
+    disk_image_truncate(&file->inode->image, size);
+    return Q_OK;
+}
+
+static int files_rename(void *context, const char *from, const char *to)
+{
+    struct disk *disk = context;
+    if (disk->is_down) {
+        return Q_EIO;
+    }
+    if (names_find(&disk->seen, from) == NULL) {
+        return Q_ENOTFOUND;
+    }
+    struct change change = {.kind = CHANGE_RENAME};
+    set_path(change.path, from);
+    set_path(change.to, to);
+    change_names(disk, &change);
+    collect(disk);
+    return Q_OK;
+}
+
+static int files_remove(void *context, const char *path)
+{
+    struct disk *disk = context;
+    if (disk->is_down) {
+        return Q_EIO;
+    }
+    if (names_find(&disk->seen, path) == NULL) {
+        return Q_ENOTFOUND;
+    }
+    struct change change = {.kind = CHANGE_REMOVE};
+    set_path(change.path, path);
+    change_names(disk, &change);
+    collect(disk);
+    return Q_OK;
+}
+
+static int files_make_directory(void *context, const char *path)
+{
+    struct disk *disk = context;
+    if (disk->is_down) {
+        return Q_EIO;
+    }
+    if (names_find(&disk->seen, path) != NULL) {
+        return Q_OK;
+    }
+    if (disk->faults.full) {
+        return Q_ENOSPC;
+    }
+    struct change change = {.kind = CHANGE_CREATE, .inode = inode_new(disk)};
+    change.inode->is_directory = true;
+    set_path(change.path, path);
+    change_names(disk, &change);
+    return Q_OK;
+}
+
+static int files_sync_directory(void *context, const char *path)
+{
+    struct disk *disk = context;
+    if (disk->is_down) {
+        return Q_EIO;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < disk->change_count; i++) {
+        if (is_in_directory(disk->changes[i].path, path)) {
+            names_apply(&disk->durable, &disk->changes[i]);
+        } else {
+            disk->changes[kept++] = disk->changes[i];
+        }
+    }
+    disk->change_count = kept;
+    disk->sync_count++;
+    collect(disk);
+    return Q_OK;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int files_list(void *context,
+                      const char *directory,
+                      void (*visit)(void *, const char *name),
+                      void *visit_context)
+{
+    struct disk *disk = context;
+    if (disk->is_down) {
+        return Q_EIO;
+    }
+    const struct name *found = names_find(&disk->seen, directory);
+    if (directory[0] != '\0' && (found == NULL || !found->inode->is_directory)) {
+        return Q_ENOTFOUND;
+    }
+    /* The visitor may change the directory: it walks over a sorted copy. */
+    char(*paths)[PATH_SIZE_MAX] = heap_alloc((disk->seen.count + 1) * sizeof *paths);
+    size_t count = 0;
+    for (size_t i = 0; i < disk->seen.count; i++) {
+        const struct name *name = &disk->seen.items[i];
+        if (!name->inode->is_directory && is_in_directory(name->path, directory)) {
+            const char *slash = strrchr(name->path, '/');
+            set_path(paths[count++], slash == NULL ? name->path : slash + 1);
+        }
+    }
+    qsort(paths, count, sizeof *paths, compare_paths);
+    for (size_t i = 0; i < count; i++) {
+        visit(visit_context, paths[i]);
+    }
+    heap_free(paths);
+    return Q_OK;
+}
+
+/* ---- the machine ---- */
+
+struct disk *disk_new(uint64_t seed)
+{
+    struct disk *disk = heap_alloc(sizeof *disk);
+    prng_init(&disk->prng, seed);
+    disk->incarnation = 1;
+    disk->files = (struct files){.context = disk,
+                                 .open = files_open,
+                                 .close = files_close,
+                                 .size = files_size,
+                                 .read = files_read,
+                                 .write = files_write,
+                                 .sync = files_sync,
+                                 .truncate = files_truncate,
+                                 .rename = files_rename,
+                                 .remove = files_remove,
+                                 .make_directory = files_make_directory,
+                                 .sync_directory = files_sync_directory,
+                                 .list = files_list};
+    return disk;
+}
+
+void disk_free(struct disk *disk)
+{
+    if (disk == NULL) {
+        return;
+    }
+    Q_CHECK(disk->open_count == 0);
+    disk_wipe(disk);
+    heap_free(disk->seen.items);
+    heap_free(disk->durable.items);
+    heap_free(disk->changes);
+    heap_free(disk);
+}
+
+struct files *disk_files(struct disk *disk)
+{
+    return &disk->files;
+}
+
+struct disk_faults *disk_faults(struct disk *disk)
+{
+    return &disk->faults;
+}
+
+void disk_kill(struct disk *disk)
+{
+    disk->incarnation++;
+    disk->is_down = true;
+}
+
+/* A file below a directory whose creation was lost is lost with it. */
+static void drop_orphans(struct disk *disk)
+{
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < disk->durable.count; i++) {
+            char path[PATH_SIZE_MAX];
+            set_path(path, disk->durable.items[i].path);
+            char *slash = strrchr(path, '/');
+            if (slash == NULL) {
+                continue;
+            }
+            *slash = '\0';
+            if (names_find(&disk->durable, path) == NULL) {
+                *slash = '/';
+                names_remove(&disk->durable, path);
+                changed = true;
+                break;
+            }
+        }
+    }
+}
+
+void disk_power_loss(struct disk *disk)
+{
+    disk_kill(disk);
+    const size_t kept = (size_t)prng_below(&disk->prng, (uint64_t)disk->change_count + 1);
+    for (size_t i = 0; i < kept; i++) {
+        names_apply(&disk->durable, &disk->changes[i]);
+    }
+    disk->change_count = 0;
+    drop_orphans(disk);
+    disk->seen.count = 0;
+    for (size_t i = 0; i < disk->durable.count; i++) {
+        names_put(&disk->seen, disk->durable.items[i].path, disk->durable.items[i].inode);
+    }
+    collect(disk);
+    for (struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
+        disk_image_power_loss(&inode->image, &disk->prng);
+    }
+}
+
+void disk_boot(struct disk *disk)
+{
+    disk->is_down = false;
+}
+
+void disk_wipe(struct disk *disk)
+{
+    Q_CHECK(disk->open_count == 0);
+    disk->seen.count = 0;
+    disk->durable.count = 0;
+    disk->change_count = 0;
+    collect(disk);
+    Q_CHECK(disk->inodes == NULL);
+}
+
+bool disk_is_clean(const struct disk *disk)
+{
+    for (const struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
+        if (inode->image.write_count > 0) {
+            return false;
+        }
+    }
+    return disk->change_count == 0;
+}
+
+uint64_t disk_sync_count(const struct disk *disk)
+{
+    return disk->sync_count;
+}
+
+uint64_t disk_open_count(const struct disk *disk)
+{
+    return disk->open_count;
+}
+
+uint64_t disk_used_bytes(const struct disk *disk)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < disk->seen.count; i++) {
+        used += disk->seen.items[i].inode->image.cached.size;
+    }
+    return used;
+}

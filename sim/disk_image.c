@@ -1,0 +1,143 @@
+#include "sim/disk_image.h"
+
+#include "base/check.h"
+#include "base/os/heap.h"
+
+#define SECTOR_SIZE 512
+
+static void bytes_deinit(struct disk_bytes *bytes)
+{
+    heap_free(bytes->data);
+    *bytes = (struct disk_bytes){0};
+}
+
+static void bytes_resize(struct disk_bytes *bytes, size_t size)
+{
+    if (size > bytes->capacity) {
+        bytes->capacity = size < 4096 ? 4096 : size + size / 2;
+        bytes->data = heap_realloc(bytes->data, bytes->capacity);
+    }
+    if (size > bytes->size) {
+        memset(bytes->data + bytes->size, 0, size - bytes->size);
+    }
+    bytes->size = size;
+}
+
+static void bytes_put(struct disk_bytes *bytes, uint64_t offset, struct bytes in)
+{
+    if (in.size == 0) {
+        return;
+    }
+    if (offset + in.size > bytes->size) {
+        bytes_resize(bytes, (size_t)offset + in.size);
+    }
+    memcpy(bytes->data + offset, in.data, in.size);
+}
+
+static void forget_writes(struct disk_image *image)
+{
+    for (size_t i = 0; i < image->write_count; i++) {
+        heap_free(image->writes[i].data);
+    }
+    image->write_count = 0;
+}
+
+void disk_image_deinit(struct disk_image *image)
+{
+    forget_writes(image);
+    heap_free(image->writes);
+    bytes_deinit(&image->cached);
+    bytes_deinit(&image->durable);
+    *image = (struct disk_image){0};
+}
+
+static void remember(struct disk_image *image, struct disk_write write)
+{
+    if (image->write_count == image->write_capacity) {
+        image->write_capacity = image->write_capacity == 0 ? 8 : image->write_capacity * 2;
+        image->writes = heap_realloc(image->writes, image->write_capacity * sizeof *image->writes);
+    }
+    image->writes[image->write_count++] = write;
+}
+
+void disk_image_write(struct disk_image *image, uint64_t offset, struct bytes bytes)
+{
+    Q_CHECK(offset + bytes.size < (uint64_t)1 << 32);
+    struct disk_write write = {.offset = offset, .size = bytes.size};
+    write.data = heap_alloc_raw(bytes.size + 1);
+    if (bytes.size > 0) {
+        memcpy(write.data, bytes.data, bytes.size);
+    }
+    remember(image, write);
+    bytes_put(&image->cached, offset, bytes);
+}
+
+void disk_image_truncate(struct disk_image *image, uint64_t size)
+{
+    Q_CHECK(size < (uint64_t)1 << 32);
+    remember(image, (struct disk_write){.offset = size});
+    bytes_resize(&image->cached, (size_t)size);
+}
+
+static void put_write(struct disk_bytes *out, const struct disk_write *write)
+{
+    if (write->data == NULL) {
+        bytes_resize(out, (size_t)write->offset);
+        return;
+    }
+    bytes_put(out, write->offset, bytes_of(write->data, write->size));
+}
+
+void disk_image_sync(struct disk_image *image)
+{
+    for (size_t i = 0; i < image->write_count; i++) {
+        put_write(&image->durable, &image->writes[i]);
+    }
+    forget_writes(image);
+}
+
+void disk_image_sync_failed(struct disk_image *image)
+{
+    forget_writes(image);
+}
+
+/* Any of its sectors may have reached the platter, the one at the tear only up to some byte. */
+static void put_torn(struct disk_bytes *out, const struct disk_write *write, struct prng *prng)
+{
+    if (prng_chance(prng, 1, 2)) {
+        const size_t size = (size_t)prng_below(prng, (uint64_t)write->size + 1);
+        bytes_put(out, write->offset, bytes_of(write->data, size));
+        return;
+    }
+    size_t at = 0;
+    while (at < write->size) {
+        const size_t in_sector = SECTOR_SIZE - (size_t)((write->offset + at) % SECTOR_SIZE);
+        const size_t size = in_sector < write->size - at ? in_sector : write->size - at;
+        if (prng_chance(prng, 1, 2)) {
+            bytes_put(out, write->offset + at, bytes_of(write->data + at, size));
+        }
+        at += size;
+    }
+}
+
+void disk_image_power_loss(struct disk_image *image, struct prng *prng)
+{
+    const size_t cached_size = image->cached.size;
+    /* Drawn per crash: all kept, all lost and mixtures must each be common. */
+    const uint64_t keep_of_8 = prng_below(prng, 9);
+    for (size_t i = 0; i < image->write_count; i++) {
+        const struct disk_write *write = &image->writes[i];
+        if (prng_below(prng, 8) < keep_of_8) {
+            put_write(&image->durable, write);
+        } else if (write->data != NULL && prng_chance(prng, 1, 2)) {
+            put_torn(&image->durable, write, prng);
+        }
+    }
+    /* The new size may be on the platter without the bytes: they read as zeros. */
+    if (image->write_count > 0 && cached_size > image->durable.size && prng_chance(prng, 1, 2)) {
+        bytes_resize(&image->durable, cached_size);
+    }
+    forget_writes(image);
+    bytes_resize(&image->cached, 0);
+    bytes_put(&image->cached, 0, bytes_of(image->durable.data, image->durable.size));
+}

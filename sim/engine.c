@@ -1,0 +1,126 @@
+#include "sim/engine.h"
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/os/heap.h"
+#include "sim/draw.h"
+
+struct sim_engine {
+    struct engine base;
+    struct engine *inner; /* Owned. */
+    struct engine_ops ops;
+    struct prng prng;
+    uint32_t flush_ppm;
+    bool is_off;
+};
+
+static struct sim_engine *of(struct engine *engine)
+{
+    return (struct sim_engine *)(void *)engine;
+}
+
+static int sim_get(struct engine *engine, struct bytes key, struct engine_value *out_value)
+{
+    struct engine *inner = of(engine)->inner;
+    return inner->ops->get(inner, key, out_value);
+}
+
+static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
+{
+    struct engine *inner = of(engine)->inner;
+    return inner->ops->get_persisted(inner, key, out);
+}
+
+static int sim_write(struct engine *engine, const struct engine_operation *operations, size_t count)
+{
+    struct sim_engine *sim = of(engine);
+    if (sim->is_off) {
+        return Q_EIO;
+    }
+    const int err = sim->inner->ops->write(sim->inner, operations, count);
+    if (err == Q_OK && draw_ppm(&sim->prng, sim->flush_ppm)) {
+        return sim->inner->ops->flush(sim->inner, true);
+    }
+    return err;
+}
+
+static int sim_flush(struct engine *engine, bool wait)
+{
+    struct sim_engine *sim = of(engine);
+    return sim->is_off ? Q_EIO : sim->inner->ops->flush(sim->inner, wait);
+}
+
+static struct engine_snapshot *sim_snapshot_new(struct engine *engine)
+{
+    struct engine *inner = of(engine)->inner;
+    return inner->ops->snapshot_new(inner);
+}
+
+static void sim_snapshot_free(struct engine *engine, struct engine_snapshot *snapshot)
+{
+    struct engine *inner = of(engine)->inner;
+    inner->ops->snapshot_free(inner, snapshot);
+}
+
+static struct engine_iterator *sim_iterator_new(struct engine *engine,
+                                                struct engine_snapshot *snapshot,
+                                                struct bytes from,
+                                                struct bytes to)
+{
+    struct engine *inner = of(engine)->inner;
+    return inner->ops->iterator_new(inner, snapshot, from, to);
+}
+
+static void sim_close(struct engine *engine)
+{
+    sim_engine_free(engine);
+}
+
+struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm)
+{
+    struct sim_engine *sim = heap_alloc(sizeof *sim);
+    sim->inner = memory_engine_new();
+    sim->flush_ppm = flush_ppm;
+    prng_init(&sim->prng, seed);
+    sim->ops = *sim->inner->ops; /* Values and iterators are the inner engine's own. */
+    sim->ops.get = sim_get;
+    sim->ops.get_persisted = sim_get_persisted;
+    sim->ops.write = sim_write;
+    sim->ops.flush = sim_flush;
+    sim->ops.snapshot_new = sim_snapshot_new;
+    sim->ops.snapshot_free = sim_snapshot_free;
+    sim->ops.iterator_new = sim_iterator_new;
+    sim->ops.close = sim_close;
+    sim->base.ops = &sim->ops;
+    return &sim->base;
+}
+
+void sim_engine_free(struct engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    struct sim_engine *sim = of(engine);
+    sim->inner->ops->close(sim->inner);
+    heap_free(sim);
+}
+
+void sim_engine_power_off(struct engine *engine)
+{
+    of(engine)->is_off = true;
+}
+
+void sim_engine_power_on(struct engine *engine)
+{
+    struct sim_engine *sim = of(engine);
+    const uint64_t unflushed = memory_engine_unflushed(sim->inner);
+    memory_engine_crash(sim->inner, (size_t)prng_below(&sim->prng, unflushed + 1));
+    sim->is_off = false;
+}
+
+void sim_engine_wipe(struct engine *engine)
+{
+    struct sim_engine *sim = of(engine);
+    sim->inner->ops->close(sim->inner);
+    sim->inner = memory_engine_new();
+}

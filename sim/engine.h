@@ -1,0 +1,21 @@
+/* The storage engine of a simulated machine: the memory engine, with power.
+ *
+ * Between power loss and restart every write fails, so that a process being torn down cannot leave
+ * anything behind, and what was not flushed is rolled back to some persisted prefix.
+ */
+#ifndef Q_SIM_ENGINE_H
+#define Q_SIM_ENGINE_H
+
+#include "store/engine.h"
+
+/* `flush_ppm`: how often a write makes everything persistent, as RocksDB does when a memtable is
+ * full. The caller owns it: sim_engine_free. */
+struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm);
+void sim_engine_free(struct engine *engine);
+void sim_engine_power_off(struct engine *engine);
+/* After the process has let go of its snapshots and iterators. */
+void sim_engine_power_on(struct engine *engine);
+/* Everything is lost: a new disk. */
+void sim_engine_wipe(struct engine *engine);
+
+#endif

@@ -1,0 +1,519 @@
+/* One simulated machine: drives the production node through struct env as the server would. */
+#include "base/check.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "node/peer_message.h"
+#include "sim/draw.h"
+#include "sim/world.h"
+
+#include <stdio.h>
+
+/* ---- struct env ---- */
+
+const struct raft *host_raft(const struct host *host)
+{
+    return host->node == NULL || node_cluster_id(host->node) == 0 ? NULL : node_raft(host->node);
+}
+
+static uint64_t env_monotonic_ms(void *context)
+{
+    const struct host *host = context;
+    return sim_clock_monotonic_ms(&host->clock, host->world->now_us);
+}
+
+static uint64_t env_wall_ms(void *context)
+{
+    const struct host *host = context;
+    return sim_clock_wall_ms(&host->clock, host->world->now_us);
+}
+
+static struct buf *env_peer_begin(void *context, node_id to)
+{
+    struct host *host = context;
+    Q_CHECK(to != host->id);
+    Q_CHECK(to > 0 && to <= host->world->options.node_count);
+    if (host->node == NULL && !host->is_in_start) {
+        return NULL; /* The process is being torn down. */
+    }
+    if (!host->world->network.connected[host->id][to]) {
+        return NULL;
+    }
+    Q_CHECK(host->sending_to == NODE_NONE);
+    host->sending_to = to;
+    buf_clear(&host->outgoing);
+    return &host->outgoing;
+}
+
+/* What a Raft message promises must be on this machine's disk when it leaves. */
+static void check_leaving(struct host *host, struct bytes body)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    const struct raft *raft = host_raft(host);
+    if (r.failed || header.type != PEER_RAFT || raft == NULL) {
+        return;
+    }
+    (void)read_u32(&r); /* The group. */
+    struct raft_message message;
+    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &message, NULL, 0) == Q_OK) {
+        check_sent(&host->world->oracle, &message, raft->log.start_index);
+    }
+}
+
+static void env_peer_end(void *context, node_id to)
+{
+    struct host *host = context;
+    Q_CHECK(host->sending_to == to);
+    host->sending_to = NODE_NONE;
+    const struct frame frame = {.from = host->id,
+                                .to = to,
+                                .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
+                                .body = buf_bytes(&host->outgoing)};
+    check_leaving(host, frame.body);
+    network_send(&host->world->network, host->world->now_us, &frame);
+}
+
+static void env_log_start(void *context)
+{
+    struct host *host = context;
+    Q_CHECK(!host->log_wanted && !host->log_is_busy);
+    host->log_wanted = true;
+    const struct raft *raft = host_raft(host);
+    if (raft != NULL) {
+        host->log_saving_index = raft->saving_index;
+        host->log_hard = raft->saved_hard;
+    }
+}
+
+/* ---- checks ---- */
+
+static size_t count_heard(const struct host *host)
+{
+    const struct world *world = host->world;
+    const uint64_t patience_us = 3 * MILLISECOND * world->options.election_max_ms;
+    size_t heard = 0;
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        const uint64_t at_us = host->heard_at_us[peer];
+        heard += peer != host->id && at_us != HEARD_NEVER && at_us + patience_us >= world->now_us;
+    }
+    return heard;
+}
+
+/* Before the process does anything: it has found all it had promised to keep. */
+static void look_at_recovery(struct host *host, const struct raft *raft)
+{
+    struct oracle *oracle = &host->world->oracle;
+    struct mirror *mirror = &oracle->mirrors[host->id];
+    host->has_raft = true;
+    check_recovered(oracle, mirror, raft);
+    mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk));
+    check_log_matching(oracle, mirror);
+}
+
+static void check_turn(struct host *host, const struct raft *raft)
+{
+    struct world *world = host->world;
+    struct oracle *oracle = &world->oracle;
+    struct mirror *mirror = &oracle->mirrors[host->id];
+    if (!host->has_raft) {
+        look_at_recovery(host, raft);
+    }
+    mirror_look(oracle, mirror, raft);
+    raft_check(raft);
+    check_election_safety(oracle, mirror);
+    check_monotone(oracle, mirror);
+    check_log_matching(oracle, mirror);
+    check_leader_append_only(oracle, mirror);
+    if (mirror->commit_index != mirror->commit_before) {
+        check_committed_is_durable(oracle, mirror);
+        check_committed(oracle, mirror);
+    }
+    check_leader_completeness(oracle, mirror);
+    check_leader_quorum(oracle, mirror, raft);
+    if (!raft->forced_election) {
+        check_candidate_contact(oracle, mirror, count_heard(host));
+    }
+    check_bounds(oracle, mirror, raft);
+    if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
+        static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
+        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
+                    ROLES[mirror->role], (unsigned long long)mirror->term,
+                    (unsigned long long)mirror->commit_index,
+                    (unsigned long long)mirror->last_index);
+        world_note(world, mirror->term, (uint64_t)mirror->role);
+    }
+    world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
+}
+
+void host_sample(struct host *host)
+{
+    if (host->node == NULL || !host->has_raft || host_is_paused(host)) {
+        return;
+    }
+    const raft_index applied = host_raft(host)->applied_index;
+    if (applied == host->hashed_at) {
+        return;
+    }
+    host->hashed_at = applied;
+    const uint64_t hash = node_state_hash(host->node);
+    world_note(host->world, applied, hash);
+    check_state_hash(&host->world->oracle, host->id, applied, hash);
+}
+
+/* ---- life ---- */
+
+void host_init(struct host *host, struct world *world, node_id id)
+{
+    *host = (struct host){.world = world, .id = id, .timer_at_us = UINT64_MAX};
+    struct prng *prng = &world->prng;
+    host->disk = disk_new(prng_next(prng));
+    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
+    const uint32_t drift = world->options.drift_ppm_max;
+    host->clock.drift_ppm =
+        (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
+    const uint32_t offset = world->options.wall_offset_ms_max;
+    host->clock.wall_offset_ms =
+        (int64_t)prng_below(prng, (uint64_t)offset * 2 + 1) - (int64_t)offset;
+    sim_clock_boot(&host->clock, prng, 0);
+    host->env = (struct env){.context = host,
+                             .monotonic_ms = env_monotonic_ms,
+                             .wall_ms = env_wall_ms,
+                             .peer_begin = env_peer_begin,
+                             .peer_end = env_peer_end,
+                             .log_start = env_log_start};
+}
+
+static void set_address(char out[NODE_ADDRESS_SIZE_MAX], node_id id)
+{
+    (void)snprintf(out, NODE_ADDRESS_SIZE_MAX, "10.0.0.%u:7482", id);
+}
+
+static void set_node_options(struct host *host, struct node_options *out)
+{
+    const struct sim_options *options = &host->world->options;
+    *out = (struct node_options){.address_count = options->node_count,
+                                 .heartbeat_ms = options->heartbeat_ms,
+                                 .election_min_ms = options->election_min_ms,
+                                 .election_max_ms = options->election_max_ms,
+                                 .request_timeout_ms = options->request_timeout_ms,
+                                 .value_size_max = VALUE_SIZE_DEFAULT,
+                                 .log_keep_bytes = options->log_keep_bytes,
+                                 .wal_segment_size = options->wal_segment_size,
+                                 .parked_max = options->parked_max,
+                                 .seed = prng_next(&host->world->prng)};
+    set_address(out->self, host->id);
+    for (node_id id = 1; id <= options->node_count; id++) {
+        set_address(out->addresses[id - 1], id);
+    }
+}
+
+static void set_front(struct host *host)
+{
+    host->front = (struct front){.node = host->node,
+                                 .env = &host->env,
+                                 .started_at_ms = env_monotonic_ms(host),
+                                 .port = 7480,
+                                 .value_size_max = VALUE_SIZE_DEFAULT,
+                                 .next_session_id = 1,
+                                 .data_directory = "/sim"};
+    (void)snprintf(host->front.run_id, sizeof host->front.run_id, "%040llx",
+                   (unsigned long long)host->incarnation);
+}
+
+static void retry_start(struct host *host)
+{
+    disk_kill(host->disk);
+    Q_CHECK(disk_open_count(host->disk) == 0);
+    events_push(&host->world->events,
+                (struct event){.at_us = host->world->now_us + 100 * MILLISECOND,
+                               .kind = EVENT_START,
+                               .node = host->id,
+                               .incarnation = host->incarnation});
+}
+
+static bool start_node(struct host *host)
+{
+    struct world *world = host->world;
+    struct node_options options;
+    set_node_options(host, &options);
+    char error[512] = "";
+    host->is_in_start = true;
+    const int err = node_start(&options, &host->env, disk_files(host->disk), host->engine,
+                               &host->node, error, sizeof error);
+    host->is_in_start = false;
+    if (err == Q_OK) {
+        return true;
+    }
+    host->node = NULL;
+    world_trace(world, "node %u does not start: %s: %s", host->id, err_text(err), error);
+    /* Only the disk faults that are on now excuse it; they are over at the next try. */
+    if (err == Q_ECORRUPT || err == Q_EINVAL || world->phase != PHASE_FIRE) {
+        violation_report(&world->violation, "start", "node %u does not start: %s: %s", host->id,
+                         err_text(err), error);
+    }
+    return false;
+}
+
+void host_start(struct host *host)
+{
+    struct world *world = host->world;
+    Q_CHECK(host->node == NULL);
+    host->incarnation++;
+    host->log_wanted = false;
+    host->log_is_busy = false;
+    host->has_raft = false;
+    host->timer_at_us = UINT64_MAX;
+    host->turn_scheduled = false;
+    host->sending_to = NODE_NONE;
+    host->hashed_at = 0;
+    disk_boot(host->disk);
+    sim_engine_power_on(host->engine);
+    if (!start_node(host)) {
+        retry_start(host);
+        return;
+    }
+    world_trace(world, "node %u started", host->id);
+    set_front(host);
+    if (host_raft(host) != NULL) {
+        look_at_recovery(host, host_raft(host));
+    }
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        host->heard_at_us[peer] = HEARD_NEVER;
+        if (peer != host->id) {
+            events_push(&world->events,
+                        (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
+                                       .kind = EVENT_RECONNECT,
+                                       .a = host->id,
+                                       .b = peer});
+        }
+    }
+    host_turn(host);
+}
+
+static void tear_down(struct host *host)
+{
+    struct node *node = host->node;
+    host->node = NULL; /* From here nothing it says leaves the machine. */
+    host->paused_until_us = 0;
+    if (wal_in_flight(node_wal(node))) {
+        wal_job_end(node_wal(node), Q_EIO);
+    }
+    node_free(node);
+    host->log_wanted = false;
+    host->log_is_busy = false;
+    mirror_crashed(&host->world->oracle.mirrors[host->id]);
+}
+
+void host_crash(struct host *host, bool power, uint64_t down_us)
+{
+    struct world *world = host->world;
+    if (host->node == NULL) {
+        return;
+    }
+    world_trace(world, "node %u %s for %llu ms", host->id, power ? "loses power" : "is killed",
+                (unsigned long long)(down_us / MILLISECOND));
+    if (power) {
+        disk_power_loss(host->disk);
+    } else {
+        disk_kill(host->disk);
+    }
+    sim_engine_power_off(host->engine);
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        if (world->clients[i].host == host->id) {
+            client_disconnect(&world->clients[i]);
+        }
+    }
+    tear_down(host);
+    *disk_faults(host->disk) = (struct disk_faults){0};
+    if (disk_open_count(host->disk) != 0) {
+        violation_report(&world->violation, "bounds", "node %u left %llu files open", host->id,
+                         (unsigned long long)disk_open_count(host->disk));
+    }
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (peer != host->id && world->network.connected[host->id][peer]) {
+            faults_reset(world, host->id, peer);
+        }
+    }
+    if (power) {
+        sim_clock_boot(&host->clock, &world->prng, world->now_us);
+    }
+    events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
+                                               .kind = EVENT_START,
+                                               .node = host->id,
+                                               .incarnation = host->incarnation});
+}
+
+void host_deinit(struct host *host)
+{
+    if (host->node != NULL) {
+        disk_kill(host->disk);
+        sim_engine_power_off(host->engine);
+        tear_down(host);
+    }
+    buf_deinit(&host->outgoing);
+    sim_engine_free(host->engine);
+    disk_free(host->disk);
+}
+
+bool host_is_paused(const struct host *host)
+{
+    return host->node != NULL && host->world->now_us < host->paused_until_us;
+}
+
+/* ---- turns ---- */
+
+/* Puts the batch of the log on the device; it ends with an EVENT_LOG. */
+static void start_log_job(struct host *host, const struct raft *raft)
+{
+    struct world *world = host->world;
+    host->log_wanted = false;
+    host->log_is_busy = true;
+    if (raft != NULL) {
+        mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index,
+                          host->log_hard, raft->log.start_index);
+    }
+    const int err = wal_job_write(node_wal(host->node));
+    uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
+    if (world->now_us < host->slow_until_us) {
+        takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
+        takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
+    }
+    events_push(&world->events, (struct event){.at_us = world->now_us + takes_us,
+                                               .kind = EVENT_LOG,
+                                               .node = host->id,
+                                               .incarnation = host->incarnation,
+                                               .a = (uint64_t)-err});
+}
+
+static void arm_timer(struct host *host)
+{
+    struct world *world = host->world;
+    const uint64_t deadline_ms = node_next_deadline(host->node);
+    uint64_t at_us = sim_clock_world_us(&host->clock, deadline_ms);
+    if (at_us == UINT64_MAX || at_us >= host->timer_at_us) {
+        return;
+    }
+    if (at_us <= world->now_us) {
+        at_us = world->now_us + 100; /* A node that is late is not to stop the world's clock. */
+    }
+    host->timer_at_us = at_us;
+    events_push(&world->events, (struct event){.at_us = at_us,
+                                               .kind = EVENT_TIMER,
+                                               .node = host->id,
+                                               .incarnation = host->incarnation});
+}
+
+static void collect_clients(struct host *host)
+{
+    struct world *world = host->world;
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        struct client *client = &world->clients[i];
+        if (client->host == host->id && client->has_output) {
+            client_collect(client);
+        }
+    }
+}
+
+void host_turn(struct host *host)
+{
+    struct world *world = host->world;
+    host->turn_scheduled = false;
+    node_turn(host->node);
+    const struct raft *raft = host_raft(host);
+    if (raft != NULL) {
+        check_turn(host, raft);
+    }
+    const char *error = NULL;
+    if (node_health(host->node, &error) != Q_OK) {
+        world_trace(world, "node %u stops itself: %s", host->id, error == NULL ? "" : error);
+        host_crash(host, false, prng_between(&world->prng, 10, 2000) * MILLISECOND);
+        return;
+    }
+    if (host->log_wanted) {
+        start_log_job(host, raft);
+    }
+    collect_clients(host);
+    arm_timer(host);
+}
+
+void host_touch(struct host *host)
+{
+    struct world *world = host->world;
+    if (world->options.turn_delay_us == 0) {
+        host_turn(host);
+        return;
+    }
+    if (host->turn_scheduled) {
+        return;
+    }
+    host->turn_scheduled = true;
+    const uint64_t delay_us = prng_below(&world->prng, world->options.turn_delay_us + 1);
+    events_push(&world->events, (struct event){.at_us = world->now_us + delay_us,
+                                               .kind = EVENT_TURN,
+                                               .node = host->id,
+                                               .incarnation = host->incarnation});
+}
+
+void host_message(struct host *host, struct event *event)
+{
+    struct world *world = host->world;
+    const node_id from = (node_id)event->a;
+    struct frame frame;
+    const int err = network_arrive(&world->network, event, &frame);
+    if (err == Q_ECORRUPT) {
+        faults_reset(world, from, host->id);
+    }
+    if (err != Q_OK) {
+        return;
+    }
+    world_note(world, hash_bytes(frame.body), event->node);
+    host->heard_at_us[from] = world->now_us;
+    node_receive(host->node, from, frame.cluster_id, frame.body);
+    host_touch(host);
+}
+
+void host_peer(struct host *host, node_id peer, bool connected)
+{
+    if (connected != host->world->network.connected[host->id][peer]) {
+        return; /* It has changed again meanwhile. */
+    }
+    node_peer_changed(host->node, peer, connected);
+    host_touch(host);
+}
+
+void host_log(struct host *host, const struct event *event)
+{
+    Q_CHECK(host->log_is_busy);
+    struct oracle *oracle = &host->world->oracle;
+    int result = -(int)event->a;
+    if (result == Q_OK) {
+        const uint64_t syncs = disk_sync_count(host->disk);
+        result = wal_job_sync(node_wal(host->node));
+        if (result == Q_OK && disk_sync_count(host->disk) > syncs) {
+            mirror_job_synced(&oracle->mirrors[host->id]);
+            check_durable_vote(oracle, &oracle->mirrors[host->id]);
+        }
+    }
+    host->log_is_busy = false;
+    node_log_done(host->node, result);
+    host_touch(host);
+}
+
+void host_timer(struct host *host, const struct event *event)
+{
+    if (event->at_us != host->timer_at_us) {
+        /* Replaced by an earlier one, or put off by a pause. */
+        if (host->timer_at_us > host->world->now_us) {
+            return;
+        }
+    }
+    host->timer_at_us = UINT64_MAX;
+    const uint64_t deadline_us =
+        sim_clock_world_us(&host->clock, node_next_deadline(host->node));
+    if (deadline_us > host->world->now_us) {
+        arm_timer(host); /* The deadline has moved since; no turn is due. */
+        return;
+    }
+    host_turn(host);
+}

@@ -1,0 +1,81 @@
+/* The end of a run: did the cluster come together, and did it tell its clients the truth. */
+#include "sim/world.h"
+
+bool judge_has_converged(struct world *world)
+{
+    node_id leader = NODE_NONE;
+    raft_term term = 0;
+    raft_index last = 0;
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct host *host = &world->hosts[id];
+        const struct raft *raft =
+            host_is_paused(host) ? NULL : host_raft(host);
+        if (raft == NULL || raft->leader == NODE_NONE) {
+            return false;
+        }
+        if (id == 1) {
+            leader = raft->leader;
+            term = raft->hard.term;
+            last = raft->log.last_index;
+        }
+        if (raft->leader != leader || raft->hard.term != term || raft->log.last_index != last ||
+            raft->applied_index != last) {
+            return false;
+        }
+    }
+    return host_raft(&world->hosts[leader])->role == RAFT_LEADER;
+}
+
+static void judge_states(struct world *world)
+{
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        struct host *host = &world->hosts[id];
+        check_state_hash(&world->oracle, id, host_raft(host)->applied_index,
+                         node_state_hash(host->node));
+    }
+}
+
+static void judge_history(struct world *world)
+{
+    const struct verdict verdicts[] = {history_check_failures(world->history),
+                                       history_check_lists(world->history),
+                                       history_check_linearizable(world->history, 0)};
+    static const char *const NAMES[] = {"failures", "lists", "linearizable"};
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        if (!verdicts[i].ok) {
+            violation_report(&world->violation, NAMES[i], "%s", verdicts[i].reason);
+        } else if (verdicts[i].undecided) {
+            world_trace(world, "%s: undecided", NAMES[i]);
+        }
+    }
+}
+
+static void judge_local_reads(struct world *world)
+{
+    for (size_t i = 0; i < world->local_read_count; i++) {
+        const struct local_read *read = &world->local_reads[i];
+        const struct bytes seen = bytes_of(read->data, read->size);
+        const struct bytes closing =
+            buf_bytes(&world->closings[workload_key(&world->workload, read->key)]);
+        if (read->absent) {
+            continue; /* Every key was absent once. */
+        }
+        if (read->key[0] == 'r') {
+            check_local_register(&world->violation, read->key, seen,
+                                 workload_wrote(&world->workload, read->key, seen));
+        } else if (read->key[0] == 'c') {
+            check_local_counter(&world->violation, read->key, seen, closing);
+        } else {
+            check_local_growing(&world->violation, read->key, seen, closing);
+        }
+    }
+}
+
+void judge_run(struct world *world)
+{
+    if (!world->violation.found) {
+        judge_states(world);
+        judge_history(world);
+        judge_local_reads(world);
+    }
+}

@@ -1,0 +1,99 @@
+#include "sim/options.h"
+
+#include "sim/draw.h"
+
+#define SECOND UINT64_C(1000000)
+
+const char *fault_name(enum fault_class class)
+{
+    static const char *const NAMES[] = {
+#define X(name, text) text,
+        FAULT_MAP(X)
+#undef X
+    };
+    return NAMES[class];
+}
+
+static void draw_network(struct network_options *out, struct prng *prng)
+{
+    *out = (struct network_options){0};
+    out->delay_min_us = draw_log_uniform(prng, 20, 2000);
+    out->delay_mean_us = draw_log_uniform(prng, 50, 10000);
+    out->reorder = prng_chance(prng, 1, 2);
+    if (prng_chance(prng, 1, 2)) {
+        out->tail_ppm = (uint32_t)draw_log_uniform(prng, 100, 30000);
+        out->tail_max_us = draw_log_uniform(prng, 20000, 5 * SECOND);
+    }
+    if (prng_chance(prng, 1, 2)) {
+        out->loss_ppm = (uint32_t)draw_log_uniform(prng, 100, 150000);
+    }
+    if (prng_chance(prng, 1, 2)) {
+        out->duplicate_ppm = (uint32_t)draw_log_uniform(prng, 100, 300000);
+    }
+    if (prng_chance(prng, 1, 3)) {
+        out->replay_ppm = (uint32_t)draw_log_uniform(prng, 100, 100000);
+    }
+    if (prng_chance(prng, 1, 4)) {
+        out->flip_ppm = (uint32_t)draw_log_uniform(prng, 10, 2000);
+    }
+}
+
+static void draw_faults(struct sim_options *out, struct prng *prng)
+{
+    for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        out->fault_interval_us[i] =
+            prng_chance(prng, 1, 2) ? draw_log_uniform(prng, 2 * SECOND, 60 * SECOND) : 0;
+    }
+    if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
+        for (size_t i = 0; i < FAULT_CLASSES; i++) {
+            out->fault_interval_us[i] = 0;
+        }
+    }
+}
+
+static void draw_timing(struct sim_options *out, struct prng *prng)
+{
+    out->heartbeat_ms = 50;
+    out->election_min_ms = 300;
+    out->election_max_ms = 600;
+    if (prng_chance(prng, 1, 4)) {
+        const uint32_t factor = (uint32_t)prng_between(prng, 2, 4);
+        out->heartbeat_ms *= factor;
+        out->election_min_ms *= factor;
+        out->election_max_ms *= factor;
+    }
+    out->request_timeout_ms = (uint32_t)draw_log_uniform(prng, 500, 5000);
+    out->turn_delay_us = prng_chance(prng, 1, 2) ? 0 : draw_log_uniform(prng, 10, 2000);
+    out->sync_mean_us = draw_log_uniform(prng, 50, 10000);
+    out->drift_ppm_max = prng_chance(prng, 1, 2) ? 0 : (uint32_t)draw_log_uniform(prng, 10, 100000);
+    out->wall_offset_ms_max =
+        prng_chance(prng, 1, 2) ? 0 : (uint32_t)draw_log_uniform(prng, 10, 40000);
+}
+
+void sim_options_draw(struct sim_options *out, uint64_t seed)
+{
+    static const uint32_t NODE_COUNTS[] = {1, 3, 3, 3, 5};
+    static const uint64_t SEGMENTS[] = {16 * 1024, 64 * 1024, 256 * 1024};
+    static const uint64_t KEEPS[] = {1024, 8 * 1024, 64 * 1024, 1024 * 1024};
+    static const uint32_t PADDINGS[] = {0, 0, 200, 2000};
+    struct prng prng;
+    prng_init(&prng, seed);
+    out->seed = seed;
+    out->node_count = NODE_COUNTS[prng_below(&prng, 5)];
+    if (out->nodes_forced > 0) {
+        out->node_count = out->nodes_forced;
+    }
+    out->client_count = (uint32_t)prng_between(&prng, 2, 8);
+    out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 2000);
+    out->duration_us = prng_between(&prng, 30, 300) * SECOND;
+    out->pipeline_max = prng_chance(&prng, 1, 2) ? 1 : (uint32_t)prng_between(&prng, 2, 8);
+    out->wal_segment_size = SEGMENTS[prng_below(&prng, 3)];
+    out->log_keep_bytes = KEEPS[prng_below(&prng, 4)];
+    out->parked_max = prng_chance(&prng, 1, 8) ? 8 : 1000;
+    out->value_padding_max = PADDINGS[prng_below(&prng, 4)];
+    out->keys_per_class = (uint32_t)prng_between(&prng, 1, 5);
+    out->engine_flush_ppm = (uint32_t)draw_log_uniform(&prng, 100, 200000);
+    draw_timing(out, &prng);
+    draw_network(&out->network, &prng);
+    draw_faults(out, &prng);
+}

@@ -1,0 +1,287 @@
+/* The run of one seed: takes events in order, moves through the phases, asks the judges. */
+#include "sim/world.h"
+
+#include "base/check.h"
+#include "base/os/heap.h"
+#include "sim/draw.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define SAMPLE_US   (500 * MILLISECOND)
+#define POLL_US     (50 * MILLISECOND)
+#define EVENTS_MAX  UINT64_C(200000000) /* A run beyond is a livelock. */
+#define LIVENESS_US (60 * SECOND)       /* Pauses and restarts under way may take 20 s of it. */
+
+void world_note(struct world *world, uint64_t a, uint64_t b)
+{
+    uint64_t hash = world->hash;
+    hash = (hash ^ a) * UINT64_C(0x9E3779B97F4A7C15);
+    hash = (hash ^ hash >> 29 ^ b) * UINT64_C(0xBF58476D1CE4E5B9);
+    world->hash = hash ^ hash >> 32;
+}
+
+void world_trace(const struct world *world, const char *format, ...)
+{
+    if (!world->options.verbose) {
+        return;
+    }
+    (void)printf("%12.3f ", (double)world->now_us / 1000.0);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vprintf(format, arguments);
+    va_end(arguments);
+    (void)printf("\n");
+}
+
+/* ---- phases ---- */
+
+static const char *const PHASES[] = {"fire", "converge", "closing", "quiet", "over"};
+
+static void enter(struct world *world, enum phase phase, uint64_t limit_us)
+{
+    world->phase = phase;
+    world->phase_until_us = world->now_us + limit_us;
+    world_trace(world, "phase: %s", PHASES[phase]);
+}
+
+static bool clients_are_idle(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        if (!client_is_idle(&world->clients[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void report_liveness(struct world *world)
+{
+    char text[800] = "";
+    size_t at = 0;
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct host *host = &world->hosts[id];
+        const struct raft *raft = host_raft(host);
+        const int size =
+            raft == NULL
+                ? snprintf(text + at, sizeof text - at, "; node %u down or booting", id)
+                : snprintf(text + at, sizeof text - at,
+                           "; node %u: role %d term %llu leader %u last %llu commit %llu applied "
+                           "%llu",
+                           id, (int)raft->role, (unsigned long long)raft->hard.term, raft->leader,
+                           (unsigned long long)raft->log.last_index,
+                           (unsigned long long)raft->commit_index,
+                           (unsigned long long)raft->applied_index);
+        at += (size_t)size < sizeof text - at ? (size_t)size : sizeof text - at - 1;
+    }
+    violation_report(&world->violation, "liveness", "no end of phase %s %llu s after the faults%s",
+                     PHASES[world->phase], (unsigned long long)(LIVENESS_US / SECOND), text);
+}
+
+static void wake_clients(struct world *world)
+{
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        struct client *client = &world->clients[i];
+        if (!client->is_awake && client->sent_count == 0) {
+            client->is_awake = true;
+            events_push(&world->events, (struct event){.at_us = world->now_us + i,
+                                                       .kind = EVENT_CLIENT,
+                                                       .a = client->number});
+        }
+    }
+}
+
+static void step_phase(struct world *world)
+{
+    const bool late = world->now_us >= world->phase_until_us;
+    switch (world->phase) {
+    case PHASE_FIRE:
+        if (late) {
+            faults_heal(world);
+            enter(world, PHASE_CONVERGE, LIVENESS_US);
+            wake_clients(world);
+        }
+        return;
+    case PHASE_CONVERGE:
+        if (clients_are_idle(world) && judge_has_converged(world)) {
+            enter(world, PHASE_CLOSING, LIVENESS_US);
+            wake_clients(world);
+        } else if (late) {
+            report_liveness(world);
+        }
+        return;
+    case PHASE_CLOSING:
+        if (world->closing_done == workload_key_count(&world->workload)) {
+            world->quiet_term = host_raft(&world->hosts[1])->hard.term;
+            enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
+        } else if (late) {
+            report_liveness(world);
+        }
+        return;
+    case PHASE_QUIET:
+        if (judge_has_converged(world) &&
+            host_raft(&world->hosts[1])->hard.term != world->quiet_term) {
+            violation_report(&world->violation, "liveness",
+                             "the leader changed though nothing was wrong: term %llu, then %llu",
+                             (unsigned long long)world->quiet_term,
+                             (unsigned long long)host_raft(&world->hosts[1])->hard.term);
+        }
+        if (late && !judge_has_converged(world)) {
+            report_liveness(world);
+        } else if (late) {
+            world->phase = PHASE_OVER;
+        }
+        return;
+    case PHASE_OVER: return;
+    }
+}
+
+/* ---- events ---- */
+
+static bool is_for_dead_process(const struct world *world, const struct event *event)
+{
+    if (event->node == NODE_NONE) {
+        return false;
+    }
+    const struct host *host = &world->hosts[event->node];
+    if (event->kind == EVENT_START) {
+        return host->node != NULL || event->incarnation != host->incarnation;
+    }
+    /* Messages are to the machine, not to one process; the connection's epoch judges them. */
+    return host->node == NULL ||
+           (event->kind != EVENT_MESSAGE && event->incarnation != host->incarnation);
+}
+
+static void sample(struct world *world)
+{
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        host_sample(&world->hosts[id]);
+    }
+    events_push(&world->events,
+                (struct event){.at_us = world->now_us + SAMPLE_US, .kind = EVENT_SAMPLE});
+}
+
+static void happen(struct world *world, struct event *event)
+{
+    struct host *host = &world->hosts[event->node];
+    switch (event->kind) {
+    case EVENT_MESSAGE: host_message(host, event); break;
+    case EVENT_TIMER: host_timer(host, event); break;
+    case EVENT_TURN:
+        if (host->turn_scheduled) {
+            host_turn(host);
+        }
+        break;
+    case EVENT_LOG: host_log(host, event); break;
+    case EVENT_PEER: host_peer(host, (node_id)event->a, event->b != 0); break;
+    case EVENT_REQUEST: client_request(&world->clients[event->a], event); break;
+    case EVENT_START: host_start(host); break;
+    case EVENT_RECONNECT: faults_reconnect(world, event); break;
+    case EVENT_CLIENT: client_wake(&world->clients[event->a]); break;
+    case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
+    case EVENT_FAULT: faults_happen(world, event); break;
+    case EVENT_FAULT_END: faults_end(world, event); break;
+    case EVENT_SAMPLE: sample(world); break;
+    case EVENT_PHASE:
+        step_phase(world);
+        events_push(&world->events,
+                    (struct event){.at_us = world->now_us + POLL_US, .kind = EVENT_PHASE});
+        break;
+    }
+}
+
+static void run_events(struct world *world)
+{
+    struct event event;
+    uint64_t count = 0;
+    while (world->phase != PHASE_OVER && !world->violation.found &&
+           events_pop(&world->events, &event)) {
+        Q_CHECK(event.at_us >= world->now_us);
+        world->now_us = event.at_us;
+        if (is_for_dead_process(world, &event)) {
+            heap_free(event.data);
+            continue;
+        }
+        if (event.node != NODE_NONE && event.kind != EVENT_START &&
+            host_is_paused(&world->hosts[event.node])) {
+            event.at_us = world->hosts[event.node].paused_until_us;
+            events_push(&world->events, event);
+            continue;
+        }
+        world_note(world, event.at_us, (uint64_t)event.kind << 32 | event.node);
+        happen(world, &event);
+        heap_free(event.data);
+        if (++count == EVENTS_MAX) {
+            violation_report(&world->violation, "liveness", "the run does not end");
+        }
+    }
+}
+
+/* ---- the world ---- */
+
+static void world_init(struct world *world, const struct sim_options *options)
+{
+    world->options = *options;
+    prng_init(&world->prng, options->seed ^ UINT64_C(0x5157524154450001));
+    network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
+    workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
+                  options->value_padding_max);
+    oracle_init(&world->oracle, options->node_count, &world->violation);
+    world->operations_left = options->operation_count;
+    world->history = history_new();
+    world->local_reads = heap_alloc(LOCAL_READS_MAX * sizeof *world->local_reads);
+    for (node_id id = 1; id <= options->node_count; id++) {
+        host_init(&world->hosts[id], world, id);
+        events_push(&world->events,
+                    (struct event){.at_us = prng_below(&world->prng, 2 * SECOND),
+                                   .kind = EVENT_START,
+                                   .node = id});
+    }
+    for (uint32_t i = 0; i < options->client_count; i++) {
+        client_init(&world->clients[i], world, i);
+    }
+    enter(world, PHASE_FIRE, options->duration_us);
+    wake_clients(world);
+    faults_init(world);
+    events_push(&world->events, (struct event){.at_us = SAMPLE_US, .kind = EVENT_SAMPLE});
+    events_push(&world->events, (struct event){.at_us = POLL_US, .kind = EVENT_PHASE});
+}
+
+static void world_deinit(struct world *world)
+{
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        client_deinit(&world->clients[i]);
+    }
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        host_deinit(&world->hosts[id]);
+    }
+    for (size_t i = 0; i < world->local_read_count; i++) {
+        heap_free(world->local_reads[i].data);
+    }
+    heap_free(world->local_reads);
+    for (size_t i = 0; i < sizeof world->closings / sizeof world->closings[0]; i++) {
+        buf_deinit(&world->closings[i]);
+    }
+    history_free(world->history);
+    workload_deinit(&world->workload);
+    events_deinit(&world->events);
+    oracle_deinit(&world->oracle);
+}
+
+void world_run(const struct sim_options *options, struct world_result *out_result)
+{
+    struct world *world = heap_alloc(sizeof *world);
+    world_init(world, options);
+    run_events(world);
+    judge_run(world);
+    world->violation.at_us = world->now_us;
+    world_note(world, world->operations_done, history_count(world->history));
+    *out_result = (struct world_result){.seed = options->seed,
+                                        .simulated_us = world->now_us,
+                                        .operations = world->operations_done,
+                                        .faults = world->fault_count,
+                                        .hash = world->hash,
+                                        .violation = world->violation};
+    world_deinit(world);
+    heap_free(world);
+}

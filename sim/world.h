@@ -1,0 +1,205 @@
+/* The simulated world of one seed: machines, network, clients, faults, judges.
+ *
+ * DESIGN
+ *
+ * One thread, one event queue, one source of randomness: the same seed gives the same run, byte for
+ * byte, which the step hash shows. The machines run the production node and the production front;
+ * only what lies behind struct env, struct files and struct engine is simulated.
+ *
+ * A run has four phases: faults and load; healing, in which the cluster must converge within a
+ * bound; closing reads of every key; and a quiet time in which the leader must stay. Then the
+ * histories are judged. Safety invariants are checked after every turn of a node.
+ */
+#ifndef Q_SIM_WORLD_H
+#define Q_SIM_WORLD_H
+
+#include "front/session.h"
+#include "node/node.h"
+#include "sim/check/checks.h"
+#include "sim/check/history.h"
+#include "sim/clock.h"
+#include "sim/disk.h"
+#include "sim/engine.h"
+#include "sim/events.h"
+#include "sim/network.h"
+#include "sim/options.h"
+#include "sim/workload.h"
+
+#define CLIENTS_MAX        8
+#define PIPELINE_MAX       8
+#define PARTITIONS_MAX     16
+#define LOCAL_READS_MAX    4096
+#define UNANSWERED_MAX     10 /* Attempts of one request id before its client gives up. */
+#define FAULT_SLOW_FACTOR  200
+#define MILLISECOND        UINT64_C(1000)
+#define SECOND             UINT64_C(1000000)
+#define HEARD_NEVER        UINT64_MAX
+
+struct world;
+
+enum phase { PHASE_FIRE, PHASE_CONVERGE, PHASE_CLOSING, PHASE_QUIET, PHASE_OVER };
+
+/* One machine and the process on it. */
+struct host {
+    struct world *world;
+    node_id id;
+    /* The machine. */
+    struct disk *disk;
+    struct engine *engine;
+    struct sim_clock clock;
+    uint64_t slow_until_us;
+    /* The process; node is NULL while it is down. */
+    struct node *node;
+    struct env env;
+    struct front front;
+    uint64_t incarnation; /* Counts processes. */
+    uint64_t paused_until_us;
+    uint64_t timer_at_us; /* The EVENT_TIMER that counts; UINT64_MAX = none. */
+    bool turn_scheduled;
+    bool is_in_start;
+    bool log_wanted;  /* env.log_start was called. */
+    bool log_is_busy; /* A job is on the device. */
+    raft_index log_saving_index;
+    struct raft_hard_state log_hard;
+    bool has_raft; /* The process has recovered its log. */
+    node_id sending_to;
+    struct buf outgoing;
+    raft_index hashed_at; /* Applied index of the last state hash. */
+    uint64_t heard_at_us[NODES_MAX + 1];
+};
+
+enum slot_state { SLOT_FREE, SLOT_READY, SLOT_SENT };
+
+struct slot {
+    enum slot_state state;
+    struct operation operation;
+    struct buf first_answer; /* To a request id, for its repeat. */
+};
+
+struct client {
+    struct world *world;
+    uint32_t number;
+    node_id host; /* NODE_NONE = not connected. */
+    struct session *session; /* NULL until the first bytes arrived. */
+    uint64_t connection;     /* Counts connections. */
+    bool has_output;
+    bool is_awake; /* An EVENT_CLIENT is on its way. */
+    struct slot slots[PIPELINE_MAX];
+    /* Slots in the order sent; replies come in this order. */
+    uint8_t sent[PIPELINE_MAX];
+    size_t sent_count;
+    struct buf request; /* Bytes on their way to the host. */
+    struct buf joined;
+};
+
+struct partition {
+    uint64_t number; /* 0 = free. */
+    bool blocks[NODES_MAX + 1][NODES_MAX + 1];
+};
+
+struct local_read {
+    char key[8];
+    bool absent;
+    uint8_t *data; /* Owned. */
+    size_t size;
+};
+
+struct world {
+    struct sim_options options;
+    struct prng prng;
+    struct events events;
+    struct network network;
+    uint64_t now_us;
+    enum phase phase;
+    uint64_t phase_until_us;
+    struct host hosts[NODES_MAX + 1]; /* By id, from 1. */
+    struct client clients[CLIENTS_MAX];
+    struct workload workload;
+    uint32_t operations_left;
+    uint32_t operations_done;
+    uint32_t closing_next; /* Key whose closing read comes next. */
+    uint32_t closing_done;
+    struct history *history;
+    struct buf closings[WORKLOAD_KEYS_MAX * WORKLOAD_CLASSES]; /* Results of closing reads. */
+    struct local_read *local_reads;                            /* Owned. */
+    size_t local_read_count;
+    struct partition partitions[PARTITIONS_MAX];
+    uint64_t partition_count;
+    uint64_t fault_count;
+    uint64_t faults_by_class[FAULT_CLASSES];
+    bool selftest_done;
+    raft_term quiet_term;
+    struct oracle oracle;
+    struct violation violation;
+    uint64_t hash; /* Of every step so far. */
+};
+
+struct world_result {
+    uint64_t seed;
+    uint64_t simulated_us;
+    uint64_t operations;
+    uint64_t faults;
+    uint64_t hash;
+    struct violation violation;
+};
+
+/* Runs one seed to its end or to the first violation. */
+void world_run(const struct sim_options *options, struct world_result *out_result);
+
+/* ---- for the parts of the world ---- */
+
+/* Folds a step into the hash. */
+void world_note(struct world *world, uint64_t a, uint64_t b);
+/* One line of the trace, when it is on. */
+void world_trace(const struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* host.c: */
+void host_init(struct host *host, struct world *world, node_id id);
+void host_deinit(struct host *host);
+void host_start(struct host *host);
+/* The process dies; with `power` the machine with it. Starts again after `down_us`. */
+void host_crash(struct host *host, bool power, uint64_t down_us);
+/* Its group's raft; NULL while the process is down or does not know its cluster yet. */
+const struct raft *host_raft(const struct host *host);
+bool host_is_paused(const struct host *host);
+void host_message(struct host *host, struct event *event);
+void host_peer(struct host *host, node_id peer, bool connected);
+void host_log(struct host *host, const struct event *event);
+void host_timer(struct host *host, const struct event *event);
+/* Something happened to the node: it has its turn, at once or after the turn delay. */
+void host_touch(struct host *host);
+void host_turn(struct host *host);
+/* Compares its state with the other nodes' when it is at a new index. */
+void host_sample(struct host *host);
+
+/* client.c: */
+void client_init(struct client *client, struct world *world, uint32_t number);
+void client_deinit(struct client *client);
+/* EVENT_CLIENT, EVENT_REQUEST, EVENT_CLIENT_TIMEOUT. */
+void client_wake(struct client *client);
+void client_request(struct client *client, const struct event *event);
+void client_timeout(struct client *client, const struct event *event);
+/* The host has output for it. */
+void client_collect(struct client *client);
+/* Its connection is gone. */
+void client_disconnect(struct client *client);
+bool client_is_idle(const struct client *client);
+
+/* faults.c: */
+void faults_init(struct world *world);
+void faults_happen(struct world *world, const struct event *event);
+void faults_end(struct world *world, const struct event *event);
+void faults_reconnect(struct world *world, const struct event *event);
+/* Breaks the connection of two nodes and lets it come back. */
+void faults_reset(struct world *world, node_id a, node_id b);
+/* Ends all faults for good and starts what is down. */
+void faults_heal(struct world *world);
+
+/* judge.c: */
+/* True when all nodes are up, agree on a leader and have applied everything. */
+bool judge_has_converged(struct world *world);
+/* The end: states equal, histories right. */
+void judge_run(struct world *world);
+
+#endif

@@ -1,0 +1,401 @@
+/* The node's life cycle, its turn, and messages in. */
+#include "base/check.h"
+#include "base/os/heap.h"
+#include "base/os/log.h"
+#include "base/plant.h"
+#include "node/node_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- helpers shared by the files of the node ---- */
+
+void node_fail(struct node *node, int err, const char *format, ...)
+{
+    if (node->failure != Q_OK) {
+        return;
+    }
+    char text[160];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    node->failure = err;
+    (void)snprintf(node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
+}
+
+struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type)
+{
+    struct buf *out = node->env->peer_begin(node->env->context, to);
+    if (out == NULL) {
+        return NULL;
+    }
+    const struct peer_header header = {
+        .type = type,
+        .from_incarnation = node->identity.incarnation,
+        .to_incarnation = node_peer(node, to)->incarnation,
+    };
+    struct writer w = writer_of(buf_reserve(out, PEER_HEADER_SIZE), PEER_HEADER_SIZE);
+    peer_header_write(&w, &header);
+    Q_CHECK(!w.failed);
+    buf_added(out, writer_size(&w));
+    return out;
+}
+
+void node_send_end(struct node *node, node_id to)
+{
+    node->env->peer_end(node->env->context, to);
+}
+
+/* ---- life cycle ---- */
+
+static struct node *node_new(const struct node_options *options,
+                             const struct env *env,
+                             struct files *files,
+                             struct engine *engine)
+{
+    struct node *node = heap_alloc(sizeof *node);
+    node->options = *options;
+    node->env = env;
+    node->files = files;
+    node->engine = engine;
+    node->now_ms = env->monotonic_ms(env->context);
+    prng_init(&node->prng, options->seed);
+    requests_init(node);
+    return node;
+}
+
+int node_start(const struct node_options *options,
+               const struct env *env,
+               struct files *files,
+               struct engine *engine,
+               struct node **out_node,
+               char *error,
+               size_t error_size)
+{
+    struct node *node = node_new(options, env, files, engine);
+    struct recovery *recovery = NULL;
+    int err = boot_driver_start(node, error, error_size);
+    if (err == Q_OK) {
+        err = snapshot_recover(node, error, error_size);
+    }
+    if (err == Q_OK) {
+        err = recovery_open_log(node, &recovery, error, error_size);
+    }
+    if (err == Q_OK && boot_is_done(&node->boot)) {
+        err = recovery_start_replica(node, recovery, error, error_size);
+        recovery = NULL;
+    }
+    /* Without a map there was never a group here, so an empty log; it is read again at boot. */
+    recovery_free(recovery);
+    if (err != Q_OK) {
+        node_free(node);
+        return err;
+    }
+    *out_node = node;
+    return Q_OK;
+}
+
+void node_free(struct node *node)
+{
+    if (node == NULL) {
+        return;
+    }
+    requests_deinit(node);
+    snapshot_send_stop(node);
+    snapshot_receive_stop(node);
+    replica_deinit(node);
+    wal_close(node->wal);
+    buf_deinit(&node->replies);
+    buf_deinit(&node->scratch);
+    heap_free(node);
+}
+
+/* The map has just been stored: the group can start, from an empty log. */
+static void start_replica(struct node *node)
+{
+    struct recovery *recovery = recovery_empty();
+    char error[256] = "";
+    const int err = recovery_start_replica(node, recovery, error, sizeof error);
+    if (err != Q_OK) {
+        node_fail(node, err, "%s", error);
+        return;
+    }
+    log_event(LOG_INFO, "cluster_formed", "cluster=%016llx node=%u nodes=%zu",
+              (unsigned long long)node_cluster_id(node), node->self, node->list.count);
+}
+
+/* ---- messages in ---- */
+
+/* Takes note of the sender's incarnation. False: the message is from an earlier one. */
+static bool note_peer(struct node *node, node_id from, const struct peer_header *header)
+{
+    struct peer *peer = node_peer(node, from);
+    if (header->from_incarnation < peer->incarnation) {
+        return false;
+    }
+    if (header->from_incarnation > peer->incarnation) {
+        const bool known_before = peer->incarnation != 0;
+        peer->incarnation = header->from_incarnation;
+        peer->forward_max = 0;
+        memset(peer->forward_seen, 0, sizeof peer->forward_seen);
+        if (known_before) {
+            forward_peer_lost(node, from);
+        }
+    }
+    peer->heard_at_ms = node->now_ms;
+    return true;
+}
+
+static void receive_by_type(struct node *node,
+                            node_id from,
+                            const struct peer_header *header,
+                            struct reader *r)
+{
+    struct snapshot_chunk chunk;
+    struct snapshot_ack ack;
+    switch (header->type) {
+    case PEER_HELLO: boot_driver_receive(node, from, read_bytes(r, reader_left(r))); return;
+    case PEER_RAFT:
+        if (read_u32(r) == node->replica.group) {
+            replica_receive(node, from, read_bytes(r, reader_left(r)));
+        }
+        return;
+    case PEER_FORWARD: forward_receive(node, from, header, r); return;
+    case PEER_FORWARD_REPLY:
+        if (header->to_incarnation == node->identity.incarnation) {
+            forward_reply_receive(node, r);
+        }
+        return;
+    case PEER_SNAPSHOT_CHUNK:
+        snapshot_chunk_read(r, &chunk);
+        if (!r->failed) {
+            snapshot_receive_chunk(node, from, &chunk);
+        }
+        return;
+    case PEER_SNAPSHOT_ACK:
+        snapshot_ack_read(r, &ack);
+        if (!r->failed && header->to_incarnation == node->identity.incarnation) {
+            snapshot_send_ack(node, from, &ack);
+        }
+        return;
+    }
+}
+
+void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct bytes body)
+{
+    if (node->failure != Q_OK || from == NODE_NONE || from > node->list.count ||
+        from == node->self) {
+        return;
+    }
+    node->now_ms = node->env->monotonic_ms(node->env->context);
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    if (r.failed) {
+        return;
+    }
+    if (header.type == PEER_HELLO) {
+        /* Judged by the boot machine: it may come from a stranger, whose incarnation means
+         * nothing to us. */
+        receive_by_type(node, from, &header, &r);
+        return;
+    }
+    if (!node->booted || cluster_id != node_cluster_id(node) || !note_peer(node, from, &header)) {
+        return;
+    }
+    receive_by_type(node, from, &header, &r);
+}
+
+void node_peer_changed(struct node *node, node_id peer, bool connected)
+{
+    node->now_ms = node->env->monotonic_ms(node->env->context);
+    node_peer(node, peer)->connected = connected;
+    if (!node->booted) {
+        return;
+    }
+    raft_peer_unreachable(&node->replica.raft, peer);
+    if (!connected) {
+        forward_peer_lost(node, peer);
+    }
+}
+
+void node_log_done(struct node *node, int result)
+{
+    node->now_ms = node->env->monotonic_ms(node->env->context);
+    wal_job_end(node->wal, result);
+    if (result != Q_OK) {
+        node_fail(node, result, "writing the log failed; nothing more can be acknowledged");
+        return;
+    }
+    if (node->booted) {
+        replica_log_done(node);
+    }
+}
+
+/* ---- the turn ---- */
+
+void node_turn(struct node *node)
+{
+    node->now_ms = node->env->monotonic_ms(node->env->context);
+    if (node->failure != Q_OK) {
+        return;
+    }
+    boot_driver_tick(node);
+    if (!node->booted && boot_is_done(&node->boot)) {
+        start_replica(node);
+    }
+    if (node->booted && node->failure == Q_OK) {
+        /* While a snapshot is being installed this replica must not campaign. */
+        if (!snapshot_is_installing(node)) {
+            raft_tick(&node->replica.raft, node->now_ms);
+        }
+        snapshot_receive_tick(node);
+        snapshot_send_tick(node);
+        counting_step(node);
+    }
+    requests_tick(node);
+    if (node->booted && node->failure == Q_OK) {
+        replica_collect(node);
+        replica_compact(node);
+    }
+    if (node->failure == Q_OK && wal_job_begin(node->wal)) {
+        node->env->log_start(node->env->context);
+    }
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t node_next_deadline(const struct node *node)
+{
+    uint64_t at = boot_next_deadline(&node->boot);
+    if (!list_is_empty(&node->deadlines)) {
+        at = earlier(
+            at, LIST_ITEM(node->deadlines.next, struct node_request, deadline_link)->deadline_ms);
+    }
+    if (!list_is_empty(&node->parked)) {
+        at = earlier(at, node->parked_retry_at_ms);
+    }
+    if (!list_is_empty(&node->counting)) {
+        return node->now_ms;
+    }
+    if (!node->booted) {
+        return at;
+    }
+    if (snapshot_is_installing(node)) {
+        return node->now_ms + 1;
+    }
+    const struct raft_log *log = &node->replica.raft.log;
+    if (log->bytes > node->options.log_keep_bytes) {
+        at = earlier(at, node->replica.compact_at_ms);
+    }
+    at = earlier(at, snapshot_send_deadline(node));
+    return earlier(at, raft_next_deadline(&node->replica.raft));
+}
+
+void node_resign(struct node *node)
+{
+    struct raft *raft = &node->replica.raft;
+    if (!node->booted || raft->role != RAFT_LEADER) {
+        return;
+    }
+    node_id best = NODE_NONE;
+    raft_index best_match = 0;
+    for (size_t i = 0; i < raft->config.voter_count; i++) {
+        const struct raft_progress *progress = &raft->progress[i];
+        if (progress->id != node->self && progress->recently_active &&
+            progress->match_index >= best_match) {
+            best = progress->id;
+            best_match = progress->match_index;
+        }
+    }
+    if (best != NODE_NONE) {
+        (void)raft_transfer(raft, node->env->monotonic_ms(node->env->context), best);
+    }
+}
+
+/* ---- what others may see ---- */
+
+struct wal *node_wal(struct node *node)
+{
+    return node->wal;
+}
+
+uint64_t node_cluster_id(const struct node *node)
+{
+    return node->booted ? node->identity.map.cluster_id : 0;
+}
+
+node_id node_self(const struct node *node)
+{
+    return node->self;
+}
+
+const char *node_address(const struct node *node, node_id id)
+{
+    return node->list.addresses[id - 1].text;
+}
+
+int node_health(const struct node *node, const char **out_error)
+{
+    *out_error = node->failure_text;
+    return node->failure;
+}
+
+const struct raft *node_raft(const struct node *node)
+{
+    return &node->replica.raft;
+}
+
+uint64_t node_state_hash(struct node *node)
+{
+    return node->booted ? machine_hash(&node->replica.machine) : 0;
+}
+
+static void peer_status(const struct node *node, size_t i, struct node_peer_status *out)
+{
+    const struct peer *peer = &node->peers[i];
+    out->id = (node_id)(i + 1);
+    (void)snprintf(out->address, sizeof out->address, "%s", node->list.addresses[i].text);
+    const bool self = out->id == node->self;
+    out->connected = self || peer->connected;
+    out->heard = self || (peer->heard_at_ms != 0 &&
+                          node->now_ms - peer->heard_at_ms <= node->options.election_max_ms);
+    if (node->booted && node->replica.raft.role == RAFT_LEADER) {
+        const struct raft_progress *progress = raft_progress_of(&node->replica.raft, out->id);
+        out->match_index = progress != NULL ? progress->match_index : 0;
+    }
+}
+
+void node_status(const struct node *node, struct node_status *out_status)
+{
+    *out_status = (struct node_status){0};
+    out_status->self = node->self;
+    out_status->booted = node->booted;
+    out_status->cluster_id = node_cluster_id(node);
+    out_status->waiting = node->request_count;
+    out_status->forwarded = node->forwarded_total;
+    out_status->elections = node->elections_total;
+    out_status->wal = wal_stats(node->wal);
+    out_status->peer_count = node->list.count;
+    for (size_t i = 0; i < node->list.count; i++) {
+        peer_status(node, i, &out_status->peers[i]);
+    }
+    (void)boot_text(&node->boot, node->now_ms, out_status->waiting_for,
+                    sizeof out_status->waiting_for);
+    if (!node->booted) {
+        return;
+    }
+    const struct raft *raft = &node->replica.raft;
+    out_status->leader = raft->leader;
+    out_status->role = raft->role;
+    out_status->term = raft->hard.term;
+    out_status->commit_index = raft->commit_index;
+    out_status->applied_index = raft->applied_index;
+    out_status->last_index = raft->log.last_index;
+    out_status->first_index = raft->log.start_index + 1;
+    out_status->shard_time = node->replica.machine.meta.shard_time;
+}
