@@ -269,6 +269,7 @@ void node_submit(struct node *node, struct node_request *request)
      * idempotency id is there must outlive them. */
     request->request.args = NULL;
     request->request.arg_count = 0;
+    request->state = REQUEST_SUBMITTED;
     node->request_count++;
     link_deadline(node, request);
     if (node->failure != Q_OK) {

@@ -10,7 +10,7 @@
 #include "base/os/buf.h"
 
 struct reply {
-    char type; /* '+', '-', ':', '$', '*', or '_' for nil. */
+    char type; /* '+', '-', ':', '$', '*', '_' for nil, '?' for nonsense. */
     struct bytes text;
 };
 
@@ -35,6 +35,11 @@ static inline bool take_scalar(struct bytes in, size_t *at, struct reply *out)
     int64_t size = 0;
     if (!take_line(in, &next, &line)) {
         return false;
+    }
+    if (line.size == 0) {
+        *out = (struct reply){.type = '?'};
+        *at = next;
+        return true;
     }
     *out =
         (struct reply){.type = (char)line.data[0], .text = bytes_of(line.data + 1, line.size - 1)};
