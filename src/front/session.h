@@ -8,10 +8,17 @@
 #ifndef Q_FRONT_SESSION_H
 #define Q_FRONT_SESSION_H
 
+#include "base/list.h"
 #include "base/os/buf.h"
 #include "node/node.h"
 
 struct session;
+
+/* Commands of one session in flight in the node; more than any client library pipelines by itself.
+ */
+#define SESSION_PIPELINE_MAX 1024
+/* Replies not yet written out past which no further command is started. */
+#define SESSION_OUTPUT_MAX ((size_t)1024 * 1024)
 
 enum session_kind { SESSION_RESP, SESSION_HTTP };
 
@@ -27,12 +34,19 @@ struct front {
     size_t session_count;
     uint64_t commands_processed;
     const char *data_directory; /* For INFO and CONFIG GET dir. */
+    struct list sessions;       /* The front's own: all zero before the first session. */
 };
 
 /* `wake` is called when output appeared outside session_input_added (a reply came later); it must
  * only take note: the owner flushes at the end of its turn. `peer` = the client's address as text.
  */
 struct session *session_new(struct front *front,
+/* Commands of one session in flight in the node; more than any client library pipelines by itself.
+ */
+#define SESSION_PIPELINE_MAX 1024
+/* Replies not yet written out past which no further command is started. */
+#define SESSION_OUTPUT_MAX ((size_t)1024 * 1024)
+
                             enum session_kind kind,
                             const char *peer,
                             void (*wake)(void *context, struct session *session),
@@ -54,5 +68,7 @@ void session_resume(struct session *session);
 bool session_wants_close(const struct session *session);
 /* True when a command is only partly there: the owner may time out silent clients. */
 bool session_is_mid_command(const struct session *session);
+/* True: commands were read whose replies are not in the output yet. */
+bool session_is_busy(const struct session *session);
 
 #endif

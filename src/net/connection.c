@@ -37,6 +37,7 @@ static void tell_owner_closed(struct connection *connection)
     if (connection->session != NULL) {
         void *session = connection->session;
         connection->session = NULL;
+        connection->listener->stats.serving--;
         owner_of(connection)->closed(session);
     }
 }
@@ -225,12 +226,13 @@ static void flush(struct loop_work *work)
         connection_close(connection);
         return;
     }
-    if (left == 0 &&
-        (owner->wants_close(session) || (connection->is_finished && !owner->is_busy(session)))) {
+    const bool is_last = connection->is_finished || connection->listener->is_draining;
+    if (left == 0 && (owner->wants_close(session) || (is_last && !owner->is_busy(session)))) {
         leave(connection);
         return;
     }
-    if (connection->is_finished) {
+    if (is_last) {
+        stop_reading(connection);
         return;
     }
     const bool held = owner->is_full(session) || left > limits_of(connection)->output_stop;
@@ -329,5 +331,6 @@ void connection_accept(struct listener *listener)
         refuse(connection);
         return;
     }
+    listener->stats.serving++;
     start_reading(connection);
 }

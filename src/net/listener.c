@@ -120,6 +120,16 @@ void listener_stop(struct listener *listener)
     }
 }
 
+void listener_drain(struct listener *listener)
+{
+    listener_stop(listener);
+    listener->is_draining = true;
+    for (struct list *link = listener->connections.next; link != &listener->connections;
+         link = link->next) {
+        connection_wake(LIST_ITEM(link, struct connection, link));
+    }
+}
+
 void listener_close(struct listener *listener)
 {
     if (listener == NULL || listener->closing) {

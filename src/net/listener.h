@@ -29,7 +29,8 @@ struct listener_options {
 };
 
 struct listener_stats {
-    size_t open;
+    size_t open;    /* Sockets. */
+    size_t serving; /* Of them, those that still have their owner's session. */
     uint64_t accepted;
     uint64_t refused;       /* One too many, or the owner did not want it. */
     uint64_t slow_closed;   /* Did not read its replies. */
@@ -45,6 +46,8 @@ int listener_new(struct loop *loop,
                  size_t error_size);
 /* Accepts nobody any more; the connections stay. */
 void listener_stop(struct listener *listener);
+/* As stop; and the connections read nothing more, answer what they have read, and end. */
+void listener_drain(struct listener *listener);
 /* Closes the socket and all connections; frees itself within the next turns of the loop. NULL is
  * fine. */
 void listener_close(struct listener *listener);

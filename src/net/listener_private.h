@@ -14,6 +14,7 @@ struct listener {
     size_t handles; /* Of its own, not yet closed: socket and timer. */
     uint16_t port;
     bool stopped;
+    bool is_draining; /* Connections read nothing more and end when all is answered. */
     bool closing;
 };
 

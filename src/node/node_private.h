@@ -28,7 +28,8 @@
 #define GROUP_DEFAULT ((group_id)1)
 
 enum request_state {
-    REQUEST_NEW,
+    REQUEST_NEW,        /* Not submitted: all zero. */
+    REQUEST_SUBMITTED,  /* Counted and with a deadline; on its way into another state. */
     REQUEST_PARKED,     /* Waits for a leader; nothing was done. */
     REQUEST_PROPOSED,   /* In the log at (term, index). */
     REQUEST_READING,    /* Waits for a ReadIndex round. */

@@ -212,6 +212,15 @@ int recovery_start_replica(struct node *node,
         return err;
     }
     const struct shard_meta *meta = &replica->machine.meta;
+    if (meta->applied_index > 0 && !recovery->has_state) {
+        /* Entries are applied only once they and the term are in the log. */
+        (void)snprintf(error,
+                       error_size,
+                       "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
+                       "replaced; start this node with an empty directory");
+        recovery_free(recovery);
+        return Q_ECORRUPT;
+    }
     drop_before(recovery, recovery->state.start_index + 1);
     replica->slots = heap_alloc(replica->capacity * sizeof *replica->slots);
     replica->payloads = heap_alloc(replica->capacity * sizeof *replica->payloads);
@@ -242,6 +251,7 @@ int recovery_start_replica(struct node *node,
         (void)replica_save_state(node, recovery->state.hard);
     }
     raft_recovered(&replica->raft, node->now_ms, meta->applied_index);
+    wal_release(node->wal, replica->group, replica->raft.log.start_index);
     replica->role = replica->raft.role;
     replica->term = replica->raft.hard.term;
     node->booted = true;

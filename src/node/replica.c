@@ -424,7 +424,7 @@ uint64_t replica_age_ms(const struct node *node)
         return replica->fresh_at_ms == 0 ? UINT64_MAX : node->now_ms - replica->fresh_at_ms;
     }
     /* A leader is as fresh as the moment at which a quorum was last heard from. */
-    uint64_t heard[NODES_MAX];
+    uint64_t heard[NODES_MAX] = {0};
     const size_t count = replica->raft.config.voter_count;
     for (size_t i = 0; i < count; i++) {
         const struct raft_progress *progress = &replica->raft.progress[i];

@@ -36,7 +36,7 @@
     X(OP_NOTHING, 20, false) /* -> OK once this level could be served (readiness probe) */
 
 enum op {
-#define X(name, number, writes) name = number,
+#define X(name, number, writes) name = (number),
     OP_MAP(X)
 #undef X
 };

@@ -252,7 +252,6 @@ void node_submit(struct node *node, struct node_request *request)
     list_init(&request->deadline_link);
     list_init(&request->id_link);
     request->id = ++node->last_request_id;
-    request->state = REQUEST_PARKED; /* In no list yet, but node_cancel must take it seriously. */
     request->index = 0;
     request->term = 0;
     request->forwarded_to = NODE_NONE;
@@ -270,6 +269,7 @@ void node_submit(struct node *node, struct node_request *request)
      * idempotency id is there must outlive them. */
     request->request.args = NULL;
     request->request.arg_count = 0;
+    request->state = REQUEST_SUBMITTED;
     node->request_count++;
     link_deadline(node, request);
     if (node->failure != Q_OK) {

@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 static const struct option_spec specs[] = {
-    {"data-dir", OPTION_TEXT, "", "where everything is kept, one directory per node; default "
-                                  "/var/lib/quorate as root, else ~/.local/share/quorate",
+    {"data-dir", OPTION_TEXT, "",
+     "where everything is kept, one directory per node; default "
+     "/var/lib/quorate as root, else ~/.local/share/quorate",
      0, 0, NULL, false},
     {"cluster", OPTION_ADDRESSES, "",
      "peer addresses of all nodes, the same list on each; empty: a cluster of one", 0, 0, NULL,
@@ -25,8 +26,8 @@ static const struct option_spec specs[] = {
      "allow addresses that others can reach, without TLS and passwords", 0, 0, NULL, false},
     {"heartbeat-ms", OPTION_NUMBER, "50", "pause between a leader's heartbeats", 5, 60000, NULL,
      false},
-    {"election-min-ms", OPTION_NUMBER, "350",
-     "shortest silence of the leader before an election", 20, 600000, NULL, false},
+    {"election-min-ms", OPTION_NUMBER, "350", "shortest silence of the leader before an election",
+     20, 600000, NULL, false},
     {"election-max-ms", OPTION_NUMBER, "700", "longest silence, drawn at random between the two",
      21, 600000, NULL, false},
     {"request-timeout-ms", OPTION_NUMBER, "5000",
@@ -42,8 +43,8 @@ static const struct option_spec specs[] = {
      false},
     {"idle-timeout-ms", OPTION_NUMBER, "0", "close clients silent for so long; 0: never", 0,
      86400000, NULL, false},
-    {"drain-ms", OPTION_NUMBER, "2000", "how long a stopping node finishes what it began", 0,
-     60000, NULL, false},
+    {"drain-ms", OPTION_NUMBER, "2000", "how long a stopping node finishes what it began", 0, 60000,
+     NULL, false},
     {"log-level", OPTION_CHOICE, "info", "how much is logged", 0, 0, "debug|info|warn|error|off",
      false},
     {"log-format", OPTION_CHOICE, "logfmt", "how it is logged", 0, 0, "logfmt|json", false},
@@ -56,11 +57,11 @@ static const struct option_spec specs[] = {
 const struct option_table serve_options = {
     .command = "serve",
     .purpose = "Runs one node in the foreground until SIGTERM or Ctrl-C.",
-    .examples =
-        "  quorate serve --data-dir ./data                        a cluster of one\n"
-        "  quorate serve --data-dir ./n1 --listen 10.0.0.1:7480 --http 10.0.0.1:7481 \\\n"
-        "      --peer 10.0.0.1:7482 --cluster 10.0.0.1:7482,10.0.0.2:7482,10.0.0.3:7482 --insecure\n"
-        "  quorate serve --config /etc/quorate.conf --check-config\n",
+    .examples = "  quorate serve --data-dir ./data                        a cluster of one\n"
+                "  quorate serve --data-dir ./n1 --listen 10.0.0.1:7480 --http 10.0.0.1:7481 \\\n"
+                "      --peer 10.0.0.1:7482 --cluster 10.0.0.1:7482,10.0.0.2:7482,10.0.0.3:7482 "
+                "--insecure\n"
+                "  quorate serve --config /etc/quorate.conf --check-config\n",
     .specs = specs,
     .count = sizeof specs / sizeof specs[0],
 };
@@ -97,14 +98,16 @@ static bool absolute_path(const char *path, char *out, size_t size)
     if (path[0] != '/' && getcwd(here, sizeof here) == NULL) {
         return false;
     }
-    const int length = path[0] == '/' ? snprintf(out, size, "%s", path)
-                                      : snprintf(out, size, "%s/%s", here, path);
+    const int length =
+        path[0] == '/' ? snprintf(out, size, "%s", path) : snprintf(out, size, "%s/%s", here, path);
     return length > 0 && (size_t)length < size;
 }
 
 /* Splits the list and finds our own address in it. */
-static bool
-read_cluster(const struct options *options, struct node_options *node, char *error, size_t size)
+static bool read_cluster(const struct options *options,
+                         struct node_options *node,
+                         char *error,
+                         size_t size)
 {
     const char *self = options_text(options, "advertise");
     if (self[0] == '\0') {

@@ -124,8 +124,8 @@ static int write_version(int directory_fd, const char *path, char *error, size_t
 {
     char text[32];
     const int length = snprintf(text, sizeof text, VERSION_FORMAT, DATA_DIRECTORY_VERSION);
-    const int fd = openat(directory_fd, VERSION_NAME ".new",
-                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const int fd =
+        openat(directory_fd, VERSION_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail("write into data directory", path, error, size);
     }

@@ -103,15 +103,17 @@ static void async_closed(uv_handle_t *handle)
     heap_free(thread);
 }
 
-void log_thread_close(struct log_thread *thread)
+bool log_thread_close(struct log_thread *thread, int *out_result)
 {
-    if (thread == NULL) {
-        return;
-    }
     (void)pthread_mutex_lock(&thread->mutex);
     thread->ends = true;
     (void)pthread_cond_signal(&thread->changed);
     (void)pthread_mutex_unlock(&thread->mutex);
     (void)pthread_join(thread->thread, NULL);
+    const bool was_busy = thread->is_busy;
+    if (was_busy) {
+        *out_result = thread->result; /* The thread is gone: nobody else touches it. */
+    }
     uv_close((uv_handle_t *)&thread->async, async_closed);
+    return was_busy;
 }

@@ -25,8 +25,8 @@ struct log_thread *log_thread_new(struct loop *loop, const struct log_thread_own
 /* Has `work` run once. No other job may be under way. */
 void log_thread_start(struct log_thread *thread);
 bool log_thread_is_busy(const struct log_thread *thread);
-/* Waits for the job under way (its `done` is not called any more) and ends the thread. Memory goes
- * within the next turns of the loop. NULL is fine. */
-void log_thread_close(struct log_thread *thread);
+/* Waits for the job under way and ends the thread; `done` is not called any more. True: there was
+ * such a job, and out_result is its result. Memory goes within the next turns of the loop. */
+bool log_thread_close(struct log_thread *thread, int *out_result);
 
 #endif

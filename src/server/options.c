@@ -182,9 +182,8 @@ static bool load_flag(
     (void)snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), flag);
     const struct option_spec *spec = options_find(options->table, name);
     if (spec == NULL) {
-        (void)snprintf(error.text, error.size,
-                       "unknown flag --%.*s; see quorate %s --help", (int)length, flag,
-                       options->table->command);
+        (void)snprintf(error.text, error.size, "unknown flag --%.*s; see quorate %s --help",
+                       (int)length, flag, options->table->command);
         return false;
     }
     const char *text = equals != NULL ? equals + 1 : NULL;
@@ -204,8 +203,10 @@ static bool load_flag(
     return options_set(options, spec, text, "flag", error);
 }
 
-static bool
-load_flags(struct options *options, int argc, char *const *argv, struct option_error error)
+static bool load_flags(struct options *options,
+                       int argc,
+                       char *const *argv,
+                       struct option_error error)
 {
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
@@ -254,8 +255,9 @@ static void name_of_variable(const char *variable, size_t size, char *out)
     out[used] = '\0';
 }
 
-static bool
-load_environment(struct options *options, char *const *environment, struct option_error error)
+static bool load_environment(struct options *options,
+                             char *const *environment,
+                             struct option_error error)
 {
     for (size_t i = 0; environment[i] != NULL; i++) {
         const char *entry = environment[i];

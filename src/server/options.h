@@ -27,7 +27,7 @@ enum option_kind {
 };
 
 struct option_spec {
-    const char *name;     /* Of the flag and of the key in the file. */
+    const char *name; /* Of the flag and of the key in the file. */
     enum option_kind kind;
     const char *fallback; /* The default, in the form a user would write it. */
     const char *help;     /* One sentence without its period. */
@@ -48,7 +48,7 @@ struct option_table {
     const char *rest;    /* What may follow "--", or NULL. */
 };
 
-#define OPTION_VALUE_SIZE_MAX 2048 /* Seven addresses and their commas fit. */
+#define OPTION_VALUE_SIZE_MAX  2048 /* Seven addresses and their commas fit. */
 #define OPTION_ORIGIN_SIZE_MAX 300
 
 struct option_value {

@@ -28,8 +28,8 @@ static char *read_line(char *out, int size, void *stream)
     const size_t length = strlen(out);
     if (length + 1 == (size_t)size && out[length - 1] != '\n') {
         (void)snprintf(reading->error.text, reading->error.size,
-                       "%s:%d: the line is longer than %d characters", reading->path,
-                       reading->line, size - 2);
+                       "%s:%d: the line is longer than %d characters", reading->path, reading->line,
+                       size - 2);
         reading->failed = true;
         return NULL;
     }

@@ -18,6 +18,7 @@
 #include "base/os/heap.h"
 #include "base/prng.h"
 #include "sim/check/history.h"
+#include "tests/chaos/reply.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +26,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -119,78 +119,6 @@ static void ask_to_stop(int number)
 {
     (void)number;
     stop_asked = 1;
-}
-
-/* Whole replies of the two protocols' common subset; arrays of bulk strings are joined by ','. */
-struct reply {
-    char type; /* '+', '-', ':', '$', '*', or '_' for nil. */
-    struct bytes text;
-};
-
-/* The line at `*at`, without CR LF, moving past it. False when it is not whole yet. */
-static bool take_line(struct bytes in, size_t *at, struct bytes *out)
-{
-    const uint8_t *start = in.data + *at;
-    const uint8_t *end = *at < in.size ? memchr(start, '\n', in.size - *at) : NULL;
-    if (end == NULL || end == start) {
-        return false;
-    }
-    *out = bytes_of(start, (size_t)(end - start) - 1);
-    *at += out->size + 2;
-    return true;
-}
-
-/* One string or number at `*at`. False when it is not whole yet. */
-static bool take_scalar(struct bytes in, size_t *at, struct reply *out)
-{
-    struct bytes line;
-    size_t next = *at;
-    int64_t size = 0;
-    if (!take_line(in, &next, &line)) {
-        return false;
-    }
-    *out =
-        (struct reply){.type = (char)line.data[0], .text = bytes_of(line.data + 1, line.size - 1)};
-    if (out->type == '$') {
-        if (!bytes_to_int64(out->text, &size) || size < 0) {
-            *out = (struct reply){.type = '_'};
-        } else if (in.size - next < (size_t)size + 2) {
-            return false;
-        } else {
-            out->text = bytes_of(in.data + next, (size_t)size);
-            next += (size_t)size + 2;
-        }
-    }
-    *at = next;
-    return true;
-}
-
-/* `joined` keeps the text of an array. Returns the size of the reply, 0 when it is not whole. */
-static size_t take_reply(struct bytes in, struct buf *joined, struct reply *out)
-{
-    size_t at = 0;
-    int64_t count = 0;
-    if (!take_scalar(in, &at, out)) {
-        return 0;
-    }
-    if (out->type != '*') {
-        return at;
-    }
-    if (!bytes_to_int64(out->text, &count) || count < 0) {
-        *out = (struct reply){.type = '_'};
-        return at;
-    }
-    buf_clear(joined);
-    for (int64_t i = 0; i < count; i++) {
-        struct reply item;
-        if (!take_scalar(in, &at, &item)) {
-            return 0;
-        }
-        buf_append_text(joined, i == 0 ? "" : ",");
-        buf_append(joined, item.text);
-    }
-    *out = (struct reply){.type = '*', .text = buf_bytes(joined)};
-    return at;
 }
 
 static void key_of(
@@ -686,20 +614,33 @@ static int report(struct load *load, uint64_t started_us)
     return fine ? 0 : 1;
 }
 
+static bool parse_number(const char *text, uint64_t max, uint64_t *out)
+{
+    int64_t number = 0;
+    if (!bytes_to_int64(bytes_of_text(text), &number) || number < 0 || (uint64_t)number > max) {
+        return false;
+    }
+    *out = (uint64_t)number;
+    return true;
+}
+
+/* Port numbers separated by ','. */
 static bool parse_ports(struct options *options, const char *text)
 {
+    struct bytes rest = bytes_of_text(text);
     options->port_count = 0;
     while (options->port_count < NODES_MAX) {
-        char *end = NULL;
-        const unsigned long port = strtoul(text, &end, 10);
-        if (end == text || port == 0 || port > UINT16_MAX) {
+        const uint8_t *comma = rest.size == 0 ? NULL : memchr(rest.data, ',', rest.size);
+        const size_t size = comma == NULL ? rest.size : (size_t)(comma - rest.data);
+        int64_t port = 0;
+        if (!bytes_to_int64(bytes_of(rest.data, size), &port) || port <= 0 || port > UINT16_MAX) {
             return false;
         }
         options->ports[options->port_count++] = (uint16_t)port;
-        if (*end == 0) {
+        if (comma == NULL) {
             return true;
         }
-        text = end + 1;
+        rest = bytes_of(comma + 1, rest.size - size - 1);
     }
     return false;
 }
@@ -719,30 +660,37 @@ static bool parse_options(struct options *options, int argc, char **argv)
                                           {"gaps", required_argument, NULL, 'g'},
                                           {"no-cas", no_argument, NULL, 'n'},
                                           {NULL, 0, NULL, 0}};
+    const struct {
+        int name;
+        uint64_t max;
+        uint64_t *value;
+    } numbers[] = {{'c', CLIENTS_MAX, &options->clients}, {'s', 1000000, &options->seconds},
+                   {'r', 10000000, &options->rate},       {'k', 1000000, &options->keys},
+                   {'t', 1000000, &options->timeout_ms},  {'e', 1000000, &options->closing_seconds},
+                   {'d', INT64_MAX, &options->seed}};
+    bool fine = true;
     int name = getopt_long(argc, argv, "", names, NULL);
-    for (; name != -1; name = getopt_long(argc, argv, "", names, NULL)) {
-        switch (name) {
-        case 'p':
-            if (!parse_ports(options, optarg)) {
-                return false;
+    for (; fine && name != -1; name = getopt_long(argc, argv, "", names, NULL)) {
+        fine = name != '?';
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+            if (name == numbers[i].name) {
+                fine = parse_number(optarg, numbers[i].max, numbers[i].value);
             }
-            break;
-        case 'c': options->clients = strtoull(optarg, NULL, 10); break;
-        case 's': options->seconds = strtoull(optarg, NULL, 10); break;
-        case 'r': options->rate = strtoull(optarg, NULL, 10); break;
-        case 'k': options->keys = strtoull(optarg, NULL, 10); break;
-        case 't': options->timeout_ms = strtoull(optarg, NULL, 10); break;
-        case 'e': options->closing_seconds = strtoull(optarg, NULL, 10); break;
-        case 'd': options->seed = strtoull(optarg, NULL, 10); break;
-        case 'x': options->prefix = optarg; break;
-        case 'h': options->history_path = optarg; break;
-        case 'g': options->gaps_path = optarg; break;
-        case 'n': options->no_cas = true; break;
-        default: return false;
+        }
+        if (name == 'p') {
+            fine = parse_ports(options, optarg);
+        } else if (name == 'x') {
+            options->prefix = optarg;
+        } else if (name == 'h') {
+            options->history_path = optarg;
+        } else if (name == 'g') {
+            options->gaps_path = optarg;
+        } else if (name == 'n') {
+            options->no_cas = true;
         }
     }
-    return optind == argc && options->port_count > 0 && options->clients > 0 &&
-           options->clients <= CLIENTS_MAX && options->keys >= 4;
+    return fine && optind == argc && options->port_count > 0 && options->clients > 0 &&
+           options->keys >= 4;
 }
 
 static void load_init(struct load *load)

@@ -41,7 +41,7 @@ class Skip(Exception):
     """The case cannot be judged here; its text says why."""
 
 
-# --- TAP -------------------------------------------------------------------------------------------
+# --- TAP ----------------------------------------------------------------------------------------
 
 
 def case(sentence):
@@ -112,7 +112,7 @@ def wait_until(predicate, limit_s, what):
     raise AssertionError(f"not within {limit_s} s: {what}" + (f" ({problem})" if problem else ""))
 
 
-# --- Processes -------------------------------------------------------------------------------------
+# --- Processes ----------------------------------------------------------------------------------
 
 
 def _die_with_parent():
@@ -154,12 +154,12 @@ class Process:
             raise AssertionError(f"{' '.join(self.command)} did not end within {limit_s} s; "
                                  f"stderr ends: {self.stderr()[-2000:]}") from None
 
-    def signal(self, number):
+    def send_signal(self, number):
         if self.is_running():
             self.child.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, limit_s=STOP_LIMIT_S):
-        self.signal(number)
+        self.send_signal(number)
         return self.wait(limit_s)
 
     def kill(self):
@@ -220,7 +220,7 @@ def temporary_directory():
         shutil.rmtree(path, ignore_errors=True)
 
 
-# --- Ports -----------------------------------------------------------------------------------------
+# --- Ports --------------------------------------------------------------------------------------
 
 
 def _is_free(port):
@@ -242,7 +242,7 @@ def free_base_port(nodes=3):
     raise AssertionError("no free ports")
 
 
-# --- RESP ------------------------------------------------------------------------------------------
+# --- RESP ---------------------------------------------------------------------------------------
 
 
 class Error(Exception):
@@ -348,7 +348,7 @@ def answers_ping(port):
     return resp(port, "PING") == "PONG"
 
 
-# --- HTTP ------------------------------------------------------------------------------------------
+# --- HTTP ---------------------------------------------------------------------------------------
 
 
 def http_get(port, path, method="GET", headers=None, body=None, limit_s=IO_LIMIT_S):
@@ -377,7 +377,7 @@ def raw_exchange(port, data, limit_s=IO_LIMIT_S):
         return received
 
 
-# --- Clusters --------------------------------------------------------------------------------------
+# --- Clusters -----------------------------------------------------------------------------------
 
 
 class Ports:
@@ -471,9 +471,9 @@ class Serve(Ports):
     def command(self, node, **changes):
         """The command line of a node; `changes` replace flags (None leaves one out)."""
         flags = {"data-dir": self.data_directory(node), "cluster": self.cluster(),
-                 "listen-resp": f"127.0.0.1:{self.resp(node)}",
-                 "listen-http": f"127.0.0.1:{self.http(node)}",
-                 "listen-peer": f"127.0.0.1:{self.peer(node)}"}
+                 "listen": f"127.0.0.1:{self.resp(node)}",
+                 "http": f"127.0.0.1:{self.http(node)}",
+                 "peer": f"127.0.0.1:{self.peer(node)}"}
         flags.update({key.replace("_", "-"): value for key, value in changes.items()})
         words = [QUORATE, "serve"]
         for key, value in flags.items():

@@ -9,8 +9,7 @@
 #ifndef Q_TESTS_HARNESS_FAULT_FILES_H
 #define Q_TESTS_HARNESS_FAULT_FILES_H
 
-#include "harness/test.h"
-
+#include "base/check.h"
 #include "base/err.h"
 #include "base/os/buf.h"
 #include "base/os/heap.h"
@@ -58,8 +57,8 @@ struct fault_change {
 enum fault_crash_mode {
     FAULT_LOSE_ALL, /* Nothing unsynced reached the disk. */
     FAULT_KEEP_ALL,
-    FAULT_TEAR,    /* In order, up to some byte. */
-    FAULT_SECTORS, /* Any sectors. */
+    FAULT_TEAR,      /* In order, up to some byte. */
+    FAULT_SECTORS,   /* Any sectors. */
     FAULT_SPLINTERS, /* Any small runs of bytes. */
     FAULT_MODES
 };
@@ -106,7 +105,7 @@ static inline struct fault_name *fault_find(struct fault_namespace *space, const
 
 static inline void fault_path_copy(char out[FAULT_PATH_SIZE], const char *path)
 {
-    REQUIRE(strlen(path) < FAULT_PATH_SIZE);
+    Q_CHECK(strlen(path) < FAULT_PATH_SIZE);
     (void)snprintf(out, FAULT_PATH_SIZE, "%s", path);
 }
 
@@ -122,7 +121,7 @@ static inline void fault_apply_change(struct fault_namespace *space,
     if (change->to[0] != '\0') {
         struct fault_name *name = fault_find(space, change->to);
         if (name == NULL) {
-            REQUIRE(space->count < FAULT_NAMES_MAX);
+            Q_CHECK(space->count < FAULT_NAMES_MAX);
             name = &space->names[space->count++];
         }
         fault_path_copy(name->path, change->to);
@@ -209,12 +208,8 @@ static inline int fault_size(void *context, struct file *file, uint64_t *out_siz
     return err != Q_OK ? err : fault_leave(context);
 }
 
-static inline int fault_read(void *context,
-                             struct file *file,
-                             uint64_t offset,
-                             void *out,
-                             size_t size,
-                             size_t *out_read)
+static inline int fault_read(
+    void *context, struct file *file, uint64_t offset, void *out, size_t size, size_t *out_read)
 {
     const int err = fault_enter(context);
     if (err != Q_OK) {
@@ -260,8 +255,7 @@ static inline struct fault_write *fault_remember(struct fault_inode *inode, uint
     return write;
 }
 
-static inline int
-fault_write(void *context, struct file *file, uint64_t offset, struct bytes bytes)
+static inline int fault_write(void *context, struct file *file, uint64_t offset, struct bytes bytes)
 {
     struct fault_files *f = context;
     const int err = fault_enter(f);
@@ -436,7 +430,7 @@ static inline void fault_files_init(struct fault_files *f)
 
 static inline void fault_files_deinit(struct fault_files *f)
 {
-    REQUIRE(f->open_count == 0);
+    Q_CHECK(f->open_count == 0);
     while (f->inodes != NULL) {
         struct fault_inode *inode = f->inodes;
         f->inodes = inode->next;
@@ -467,8 +461,9 @@ static inline void fault_scatter(struct fault_inode *inode,
     }
 }
 
-static inline void
-fault_crash_inode(struct fault_inode *inode, enum fault_crash_mode mode, struct prng *prng)
+static inline void fault_crash_inode(struct fault_inode *inode,
+                                     enum fault_crash_mode mode,
+                                     struct prng *prng)
 {
     size_t whole = 0; /* Writes that reach the disk for certain. */
     if (mode == FAULT_KEEP_ALL) {
@@ -485,8 +480,7 @@ fault_crash_inode(struct fault_inode *inode, enum fault_crash_mode mode, struct 
             fault_settle(&inode->disk, write);
         } else if (mode == FAULT_SECTORS || mode == FAULT_SPLINTERS) {
             fault_scatter(inode, write,
-                          mode == FAULT_SECTORS ? FAULT_SECTOR
-                                                : (size_t)prng_between(prng, 1, 64),
+                          mode == FAULT_SECTORS ? FAULT_SECTOR : (size_t)prng_between(prng, 1, 64),
                           prng);
         }
     }
@@ -496,10 +490,9 @@ fault_crash_inode(struct fault_inode *inode, enum fault_crash_mode mode, struct 
 }
 
 /* The power fails and comes back. Every file must be closed (the program is gone). */
-static inline void
-fault_crash(struct fault_files *f, enum fault_crash_mode mode, struct prng *prng)
+static inline void fault_crash(struct fault_files *f, enum fault_crash_mode mode, struct prng *prng)
 {
-    REQUIRE(f->open_count == 0);
+    Q_CHECK(f->open_count == 0);
     size_t kept = f->change_count;
     if (mode == FAULT_LOSE_ALL) {
         kept = 0;
@@ -535,7 +528,7 @@ fault_crash(struct fault_files *f, enum fault_crash_mode mode, struct prng *prng
 /* A copy of a world in which nothing is unsynced, as after fault_crash. */
 static inline void fault_clone(struct fault_files *to, const struct fault_files *from)
 {
-    REQUIRE(from->change_count == 0 && from->open_count == 0);
+    Q_CHECK(from->change_count == 0 && from->open_count == 0);
     fault_files_init(to);
     to->cache = from->cache;
     for (size_t i = 0; i < to->cache.count; i++) {
@@ -552,7 +545,8 @@ static inline void fault_clone(struct fault_files *to, const struct fault_files 
 static inline void fault_damage(struct fault_files *f, const char *path, size_t at, uint8_t mask)
 {
     struct fault_name *name = fault_find(&f->cache, path);
-    REQUIRE(name != NULL && at < buf_size(&name->inode->cache));
+    Q_CHECK(name != NULL);
+    Q_CHECK(at < buf_size(&name->inode->cache));
     name->inode->cache.data[name->inode->cache.start + at] ^= mask;
     if (at < buf_size(&name->inode->disk)) {
         name->inode->disk.data[name->inode->disk.start + at] ^= mask;

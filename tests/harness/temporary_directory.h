@@ -20,8 +20,10 @@ static inline void temporary_directory_make(struct temporary_directory *director
     REQUIRE(mkdtemp(directory->path) != NULL);
 }
 
-static inline int
-temporary_directory_visit(const char *path, const struct stat *status, int flag, struct FTW *ftw)
+static inline int temporary_directory_visit(const char *path,
+                                            const struct stat *status,
+                                            int flag,
+                                            struct FTW *ftw)
 {
     (void)status;
     (void)flag;

@@ -7,15 +7,14 @@
 #ifndef Q_TESTS_HARNESS_WAL_MODEL_H
 #define Q_TESTS_HARNESS_WAL_MODEL_H
 
-#include "harness/test.h"
-
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/prng.h"
+#include "harness/test.h"
 #include "store/wal.h"
 
-#define MODEL_STREAMS 3
-#define MODEL_INDEXES 320
+#define MODEL_STREAMS ((size_t)3)
+#define MODEL_INDEXES ((size_t)320)
 #define MODEL_JOBS    128
 
 /* Entries and states by their hash; 0 = none. */
@@ -27,7 +26,7 @@ struct wal_model {
 
 static inline uint64_t model_hash(const struct wal_entry *entry)
 {
-    const uint64_t seed = entry->term * 31 + entry->kind * 7 + entry->hlc;
+    const uint64_t seed = entry->term * 31 + entry->kind * UINT64_C(7) + entry->hlc;
     return hash_bytes_seeded(entry->payload, seed) | 1;
 }
 
@@ -216,8 +215,7 @@ static inline bool drive_job(struct wal_history *h, struct wal *wal)
 }
 
 /* Up to `jobs` jobs of a few steps each; false when the log failed on the way. */
-static inline bool
-drive(struct wal_history *h, struct wal *wal, struct prng *prng, size_t jobs)
+static inline bool drive(struct wal_history *h, struct wal *wal, struct prng *prng, size_t jobs)
 {
     for (size_t i = 0; i < jobs; i++) {
         const uint64_t steps = prng_between(prng, 1, 5);

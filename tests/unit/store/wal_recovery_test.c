@@ -4,10 +4,9 @@
 #include "harness/fault_files.h"
 #include "harness/test.h"
 #include "harness/wal_model.h"
-
 #include "store/wal_format.h"
 
-#define SEGMENT 4096
+#define SEGMENT ((size_t)4096)
 #define JOBS    24
 
 static const struct wal_options options = {.segment_size = SEGMENT, .spare_max = 2, .seed = 40};
@@ -255,8 +254,10 @@ TEST(what_a_recovery_hands_out_survives_even_after_a_failed_sync_marked_it_clean
 }
 
 /* A log of a few synced jobs over several segments, and one more batch not synced. */
-static struct fault_inode *
-make_torn_log(struct fault_files *f, struct wal_history *h, struct prng *prng, bool rolls)
+static struct fault_inode *make_torn_log(struct fault_files *f,
+                                         struct wal_history *h,
+                                         struct prng *prng,
+                                         bool rolls)
 {
     fault_files_init(f);
     history_init(h);
@@ -359,8 +360,8 @@ TEST(damage_to_any_byte_of_a_synced_log_is_noticed_or_outside_what_is_promised)
 /* Writes a valid batch with one STATE of stream 1 into `out`. */
 static size_t forge_batch(uint8_t *out, struct wal_position at, uint8_t kind, const char *state)
 {
-    const struct wal_record record = {
-        .kind = WAL_RECORD_STATE, .entry = {.stream = 1, .payload = bytes_of_text(state)}};
+    const struct wal_record record = {.kind = WAL_RECORD_STATE,
+                                      .entry = {.stream = 1, .payload = bytes_of_text(state)}};
     struct wal_batch batch = {.at = at,
                               .durable = {.segment = at.segment},
                               .body_size = (uint32_t)(WAL_RECORD_HEADER_SIZE + strlen(state)),
@@ -370,8 +371,8 @@ static size_t forge_batch(uint8_t *out, struct wal_position at, uint8_t kind, co
     wal_record_encode(&record, out + WAL_BATCH_HEADER_SIZE);
     out[WAL_BATCH_HEADER_SIZE + 8] = kind;
     memcpy(out + WAL_BATCH_HEADER_SIZE + WAL_RECORD_HEADER_SIZE, state, strlen(state));
-    batch.checksum = wal_body_checksum(
-        bytes_of(out + WAL_BATCH_HEADER_SIZE, size - WAL_BATCH_HEADER_SIZE), at);
+    batch.checksum =
+        wal_body_checksum(bytes_of(out + WAL_BATCH_HEADER_SIZE, size - WAL_BATCH_HEADER_SIZE), at);
     wal_batch_encode(&batch, out);
     return size;
 }
@@ -380,6 +381,9 @@ static void write_file(struct fault_files *f, const char *path, uint64_t at, str
 {
     struct file *file = NULL;
     REQUIRE(f->files.open(f, path, fault_find(&f->cache, path) == NULL, &file) == Q_OK);
+    if (file == NULL) {
+        return;
+    }
     REQUIRE(f->files.write(f, file, at, bytes) == Q_OK);
     REQUIRE(f->files.sync(f, file) == Q_OK);
     f->files.close(f, file);

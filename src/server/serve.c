@@ -1,0 +1,97 @@
+/* `quorate serve`: settings, then one running node, then the exit code. */
+#include "base/err.h"
+#include "base/os/log.h"
+#include "server/commands.h"
+#include "server/server.h"
+
+#include <stdio.h>
+
+/* What a reload needs again. */
+struct invocation {
+    int argc;
+    char *const *argv;
+    char *const *environment;
+};
+
+static bool load(const struct invocation *invocation,
+                 struct options *options,
+                 char *error,
+                 size_t error_size)
+{
+    char directory[512];
+    config_default_data_directory(directory, sizeof directory);
+    options_set_default(options, "data-dir", directory);
+    return options_load(options, invocation->argc, invocation->argv, invocation->environment, error,
+                        error_size);
+}
+
+/* SIGHUP: of all settings only the logging ones can change under way. */
+static void reload(void *context)
+{
+    struct options options;
+    char error[800];
+    options_init(&options, &serve_options);
+    if (load(context, &options, error, sizeof error)) {
+        log_configure((enum log_level)config_log_level(options_text(&options, "log-level")),
+                      options_text(&options, "log-format")[0] == 'j');
+        log_event(LOG_INFO, "reloaded", "log_level=%s note=\"other settings need a restart\"",
+                  options_text(&options, "log-level"));
+    } else {
+        log_event(LOG_ERROR, "reload_failed", "reason=\"%s\"", error);
+    }
+    options_deinit(&options);
+}
+
+static int run(struct invocation *invocation, const struct config *config)
+{
+    log_configure((enum log_level)config->log_level, config->log_json);
+    struct server *server = NULL;
+    char error[1024];
+    const int result = server_new(config, &server, error, sizeof error);
+    if (result != Q_OK) {
+        (void)fprintf(stderr, "quorate: %s\n", error);
+        return result == Q_ELOCKED ? EXIT_LOCKED : EXIT_ERROR;
+    }
+    server_run(server, reload, invocation);
+    server_free(server);
+    log_event(LOG_INFO, "stopped", "data=\"%s\"", config->data_directory);
+    return EXIT_OK;
+}
+
+int serve_main(int argc, char *const *argv, char *const *environment)
+{
+    struct invocation invocation = {argc, argv, environment};
+    struct options options;
+    struct config config;
+    char error[800];
+    options_init(&options, &serve_options);
+    int code = EXIT_USAGE;
+    if (!load(&invocation, &options, error, sizeof error)) {
+        (void)fprintf(stderr, "quorate serve: %s\n", error);
+        goto out;
+    }
+    if (options.wants_help) {
+        options_print_help(&serve_options, stdout);
+        code = EXIT_OK;
+        goto out;
+    }
+    if (options.warning[0] != '\0') {
+        (void)fprintf(stderr, "quorate serve: warning: %s\n", options.warning);
+    }
+    if (!config_from_options(&options, &config, error, sizeof error)) {
+        (void)fprintf(stderr, "quorate serve: %s\n", error);
+        goto out;
+    }
+    if (options_switch(&options, "print-config")) {
+        options_print(&options, stdout);
+        code = EXIT_OK;
+    } else if (options_switch(&options, "check-config")) {
+        (void)puts("the configuration is sound");
+        code = EXIT_OK;
+    } else {
+        code = run(&invocation, &config);
+    }
+out:
+    options_deinit(&options);
+    return code;
+}

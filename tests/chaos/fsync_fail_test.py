@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+"""Disks that fail: a node that cannot keep its promise stops, and the others go on without it."""
+# time limit: 300 s
+import contextlib
+import pathlib
+import signal
+import tempfile
+import time
+
+from chaos import (Cluster, Load, Process, boottime_us, case, contains, expect, leader, main, mount,
+                   need, note, private_mounts, report_gaps, run, wait_for_write, wait_until)
+
+STOP_LIMIT_S = 15
+CATCH_UP_LIMIT_S = 30
+
+
+def break_fdatasync(cluster, node):
+    """From now on every fdatasync of the node fails with EIO."""
+    return Process([need("strace"), "-f", "-qq", "-p", cluster.processes[node].pid, "-o",
+                    cluster.directory / f"inject{node}.trace", "-e", "trace=fdatasync", "-e",
+                    "inject=fdatasync:error=EIO"], cluster.directory, f"inject{node}")
+
+
+def wait_caught_up(cluster, node):
+    """The node itself holds what was written last."""
+    other = next(n for n in cluster.all_nodes() if n != node)
+    mark = f"mark{time.monotonic_ns()}"
+    wait_for_write(cluster.resp(other), "mark", mark)
+    wait_until(lambda: cluster.local_value(node, "GET", "mark") == mark.encode(),
+               CATCH_UP_LIMIT_S, f"node {node} has caught up")
+
+
+def fail_sync(role):
+    with Cluster(3) as cluster:
+        cluster.start_all()
+        load = Load(cluster.resp_ports(), name=role)
+        time.sleep(1)
+        lead = leader(cluster)
+        victim = lead if role == "leader" else lead % 3 + 1
+        others = [node for node in cluster.all_nodes() if node != victim]
+        process = cluster.processes[victim]
+        began = boottime_us()
+        injector = break_fdatasync(cluster, victim)
+        code = process.wait(STOP_LIMIT_S)
+        log = process.stderr()
+        note(f"{role} {victim} ended with {code} after {(boottime_us() - began) / 1e6:.1f} s; its "
+             f"last lines:")
+        note("\n".join(log.strip().split("\n")[-4:]))
+        expect(code != 0, "a node whose disk fails must not end as if all were well")
+        contains(log, "fdatasync", "the log must name what failed")
+        wait_for_write(cluster.resp(others[0]), "probe", 1, STOP_LIMIT_S)
+        leader(cluster, others)
+        injector.wait()
+        cluster.start(victim)
+        cluster.wait_ready([victim])
+        wait_caught_up(cluster, victim)
+        report_gaps(f"EIO at the {role}", [began], load.stop())
+
+
+@case("EIO from fdatasync stops a follower; the others go on and nothing is lost")
+def fail_at_follower():
+    fail_sync("follower")
+
+
+@case("EIO from fdatasync stops the leader; another one takes over and nothing is lost")
+def fail_at_leader():
+    fail_sync("leader")
+
+
+class FullDisk:
+    """A small filesystem for one node, and a balloon that fills it."""
+
+    def __init__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
+        mount("-t", "tmpfs", "-o", "size=64m", "none", self.path)
+        self.balloon = self.path / "balloon"
+
+    def fill(self):
+        with open(self.balloon, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def empty(self):
+        self.balloon.unlink()
+
+    def close(self):
+        run(["umount", "-l", self.path])
+        self.path.rmdir()
+
+
+def fill_disk(disk, role):
+    victim = 2
+    with Cluster(3, ["--wal-segment-size", "1M"], {victim: disk.path / "data"}) as cluster:
+        cluster.start_all()
+        if role == "leader":
+            make_leader(cluster, victim)
+        load = Load(cluster.resp_ports(), name=f"full-{role}")
+        time.sleep(1)
+        others = [node for node in cluster.all_nodes() if node != victim]
+        process = cluster.processes[victim]
+        began = boottime_us()
+        disk.fill()
+        note(f"the disk of node {victim} is full; leader is {leader(cluster)}")
+        end = time.monotonic() + 6
+        while time.monotonic() < end and process.is_running():
+            time.sleep(0.1)
+        wait_for_write(cluster.resp(others[0]), "probe", 1, STOP_LIMIT_S)
+        note(f"node {victim} {'goes on' if process.is_running() else 'has stopped'}; last lines:")
+        note("\n".join(process.stderr().strip().split("\n")[-4:]))
+        if not process.is_running():
+            expect(process.wait() != 0, "a node that stops for a full disk must not report success")
+            contains(process.stderr(), "space", "the log must name what failed")
+        disk.empty()
+        if not process.is_running():
+            cluster.start(victim)
+        cluster.wait_ready([victim])
+        wait_caught_up(cluster, victim)
+        report_gaps(f"full disk at the {role}", [began], load.stop())
+
+
+def make_leader(cluster, wanted):
+    """Restarts leaders until the wanted node leads."""
+    for _ in range(20):
+        lead = leader(cluster)
+        if lead == wanted:
+            return
+        cluster.processes[lead].stop(signal.SIGTERM)
+        leader(cluster, [node for node in cluster.all_nodes() if node != lead])
+        cluster.start(lead)
+        cluster.wait_ready([lead])
+    expect(False, f"node {wanted} never led")
+
+
+@case("a full disk at a follower stops it or its writes; it catches up when there is space again")
+def fill_follower():
+    private_mounts()
+    disk = FullDisk()
+    try:
+        fill_disk(disk, "follower")
+    finally:
+        disk.close()
+
+
+@case("a full disk at the leader does not stop the cluster; nothing is lost")
+def fill_leader():
+    private_mounts()
+    disk = FullDisk()
+    try:
+        fill_disk(disk, "leader")
+    finally:
+        disk.close()
+
+
+main()

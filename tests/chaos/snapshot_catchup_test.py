@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""A node that was away for longer than the log is kept comes back by a snapshot."""
+# time limit: 300 s
+import random
+import signal
+import time
+
+from chaos import Cluster, Resp, case, encode, equal, expect, main, note, rounds, wait_until
+
+KEEP_BYTES = 65536
+KEYS = 4000
+VALUE_SIZE = 2000
+BATCH = 100
+CATCH_UP_LIMIT_S = 60
+
+
+def pipeline(port, commands):
+    """Sends all and reads all, in batches."""
+    replies = []
+    with Resp(port, 30) as connection:
+        for start in range(0, len(commands), BATCH):
+            batch = commands[start:start + BATCH]
+            connection.send(b"".join(encode(*words) for words in batch))
+            replies += [connection.read() for _ in batch]
+    return replies
+
+
+def write_all(cluster, port, generation):
+    values = {f"key{n}": f"{generation}.{n}.".ljust(VALUE_SIZE, "x") for n in range(KEYS)}
+    replies = pipeline(port, [("SET", key, value) for key, value in values.items()])
+    equal([reply for reply in replies if reply != "OK"], [], "writes")
+    replies = pipeline(port, [("RPUSH", f"list{n % 50}", f"{generation}.{n}") for n in range(500)])
+    expect(all(isinstance(reply, int) for reply in replies), "pushes")
+    return values
+
+
+def contents(cluster, node):
+    """Everything the node itself holds."""
+    port = cluster.resp(node)
+    keys = [f"key{n}" for n in range(KEYS)]
+    lists = [f"list{n}" for n in range(50)]
+    values = pipeline(port, [("GET", key, "LEVEL", "local") for key in keys])
+    values += pipeline(port, [("LRANGE", key, "0", "-1", "LEVEL", "local") for key in lists])
+    return dict(zip(keys + lists, values))
+
+
+def wait_same(cluster, node, other):
+    def same():
+        last = f"key{KEYS - 1}"
+        return cluster.local_value(node, "GET", last) == cluster.local_value(other, "GET", last)
+    wait_until(same, CATCH_UP_LIMIT_S, f"node {node} has caught up")
+    wait_until(lambda: contents(cluster, node) == contents(cluster, other), CATCH_UP_LIMIT_S,
+               f"node {node} holds what node {other} holds")
+
+
+@case("a node that missed more than the log keeps catches up by snapshot, even if killed meanwhile")
+def catch_up():
+    with Cluster(3, ["--log-keep-bytes", KEEP_BYTES, "--wal-segment-size", "1M"]) as cluster:
+        cluster.start_all()
+        kills = 0
+        for generation in range(rounds(2, 8)):
+            lead = cluster.leader()
+            victim = lead % 3 + 1
+            cluster.processes[victim].stop(signal.SIGKILL)
+            values = write_all(cluster, cluster.resp(lead), generation)
+            for _ in range(3):
+                process = cluster.start(victim)
+                time.sleep(random.uniform(0.05, 0.6))
+                expect(process.is_running(), lambda p=process: p.stderr()[-3000:])
+                process.stop(signal.SIGKILL)
+                kills += 1
+            process = cluster.start(victim)
+            began = time.monotonic()
+            cluster.wait_ready([victim])
+            wait_same(cluster, victim, lead)
+            note(f"round {generation}: caught up in {time.monotonic() - began:.1f} s; "
+                 f"log lines with 'snapshot': {process.stderr().lower().count('snapshot')}")
+            key = random.choice(list(values))
+            equal(cluster.local_value(victim, "GET", key), values[key].encode(), key)
+        for node in cluster.all_nodes():
+            equal(contents(cluster, node), contents(cluster, lead), f"contents of node {node}")
+        note(f"{kills} kills during catch-up")
+
+
+main()
