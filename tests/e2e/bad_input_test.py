@@ -43,7 +43,7 @@ def bad(sentence):
     return register
 
 
-# --- RESP ------------------------------------------------------------------------------------------
+# --- RESP ---------------------------------------------------------------------------------------
 
 MALFORMED = [
     b"*1\r\n+PING\r\n", b"*1\r\n:1\r\n", b"*abc\r\n", b"*-5\r\n$4\r\nPING\r\n", b"*1\r\n$abc\r\n",
@@ -233,13 +233,14 @@ def many_connections():
             connection.close()
 
 
-# --- HTTP ------------------------------------------------------------------------------------------
+# --- HTTP ---------------------------------------------------------------------------------------
 
 
 @bad("malformed HTTP is 400 and the end of that connection")
 def malformed_http():
     for data in (b"GARBAGE\r\n\r\n", b"GET\r\n\r\n", b"GET /livez\r\n\r\n",
-                 b"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost x\r\n\r\n",
+                 b"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n",
+                 b"GET /livez HTTP/1.1\r\nHost x\r\n\r\n",
                  b"GET /livez HTTP/1.1\r\nHost : x\r\n\r\n", b"\0\0\0\0\r\n\r\n",
                  b"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
                  b"GET /livez HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n",
@@ -263,7 +264,7 @@ def endless_http():
                 expect(answer.startswith(b"HTTP/1.1 4"), f"{data[:40]!r}: {answer[:100]!r}")
 
 
-# --- Directories and processes ---------------------------------------------------------------------
+# --- Directories and processes ------------------------------------------------------------------
 
 
 @bad("a second process on the same directory exits 3 at once and names the first")
@@ -351,7 +352,7 @@ def damaged_directory():
         other.start_all()
 
 
-# --- Clusters --------------------------------------------------------------------------------------
+# --- Clusters -----------------------------------------------------------------------------------
 
 
 def log_shows(process, *parts):
@@ -414,7 +415,7 @@ def not_in_list():
         contains(err, f"127.0.0.1:{other.peer(1)}")
 
 
-# --- Flags -----------------------------------------------------------------------------------------
+# --- Flags --------------------------------------------------------------------------------------
 
 
 @bad("bad flags, keys and values exit 2 and name what is wrong")
