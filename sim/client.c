@@ -32,16 +32,13 @@ bool client_is_idle(const struct client *client)
     return true;
 }
 
-static void wake_after(struct client *client, uint64_t delay_us)
+void client_wake_after(struct client *client, uint64_t delay_us)
 {
-    if (client->is_awake) {
-        return;
-    }
-    client->is_awake = true;
     events_push(&client->world->events,
                 (struct event){.at_us = client->world->now_us + delay_us,
                                .kind = EVENT_CLIENT,
-                               .a = client->number});
+                               .a = client->number,
+                               .b = ++client->wake_number});
 }
 
 /* Spreads the operations of the run over its duration. */
@@ -218,11 +215,10 @@ static void send_slots(struct client *client)
                                                .b = client->connection});
 }
 
-void client_wake(struct client *client)
+void client_wake(struct client *client, const struct event *event)
 {
     struct world *world = client->world;
-    client->is_awake = false;
-    if (client->sent_count > 0 || world->phase == PHASE_OVER) {
+    if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
     if (client->host == NODE_NONE || prng_chance(&world->prng, 1, 16)) {
@@ -231,13 +227,13 @@ void client_wake(struct client *client)
         client->connection++;
     }
     if (client->host == NODE_NONE) {
-        wake_after(client, 100 * MILLISECOND);
+        client_wake_after(client, 100 * MILLISECOND);
         return;
     }
     fill_slots(client);
     send_slots(client);
     if (client->sent_count == 0 && (world->phase == PHASE_FIRE || may_draw(client))) {
-        wake_after(client, 100 * MILLISECOND);
+        client_wake_after(client, 100 * MILLISECOND);
     }
 }
 
@@ -353,7 +349,7 @@ void client_collect(struct client *client)
     session_resume(client->session);
     if (client->sent_count == 0) {
         client->connection++; /* The patience of this batch is not that of the next. */
-        wake_after(client, think_time(client));
+        client_wake_after(client, think_time(client));
     }
 }
 
@@ -370,7 +366,7 @@ void client_disconnect(struct client *client)
     }
     if (client->sent_count > 0) {
         client->sent_count = 0;
-        wake_after(client, prng_below(&client->world->prng, 200 * MILLISECOND));
+        client_wake_after(client, prng_below(&client->world->prng, 200 * MILLISECOND));
     }
 }
 

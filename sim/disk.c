@@ -524,14 +524,20 @@ void disk_wipe(struct disk *disk)
     Q_CHECK(disk->inodes == NULL);
 }
 
-bool disk_is_clean(const struct disk *disk)
+bool disk_is_clean(const struct disk *disk, const char *directory)
 {
-    for (const struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
-        if (inode->image.write_count > 0) {
+    for (size_t i = 0; i < disk->seen.count; i++) {
+        const struct name *name = &disk->seen.items[i];
+        if (is_in_directory(name->path, directory) && !disk_image_is_clean(&name->inode->image)) {
             return false;
         }
     }
-    return disk->change_count == 0;
+    for (size_t i = 0; i < disk->change_count; i++) {
+        if (is_in_directory(disk->changes[i].path, directory)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint64_t disk_sync_count(const struct disk *disk)

@@ -45,8 +45,9 @@ void disk_boot(struct disk *disk);
 /* Everything is lost: a new disk. */
 void disk_wipe(struct disk *disk);
 
-/* No file has unsynced bytes and no directory a pending operation. */
-bool disk_is_clean(const struct disk *disk);
+/* A power failure now would take nothing of this directory, but for zeros written ahead of the data.
+ */
+bool disk_is_clean(const struct disk *disk, const char *directory);
 /* Syncs that succeeded so far. */
 uint64_t disk_sync_count(const struct disk *disk);
 /* Open files: a process that has gone must have left none. */

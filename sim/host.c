@@ -106,8 +106,12 @@ static void look_at_recovery(struct host *host, const struct raft *raft)
     struct oracle *oracle = &host->world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
     host->has_raft = true;
+    world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s", host->id,
+                (unsigned long long)raft->log.start_index, (unsigned long long)raft->log.last_index,
+                (unsigned long long)raft->hard.term,
+                disk_is_clean(host->disk, "wal") ? "clean" : "not clean");
     check_recovered(oracle, mirror, raft);
-    mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk));
+    mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk, "wal"));
     check_log_matching(oracle, mirror);
 }
 

@@ -280,7 +280,10 @@ bool operation_answer(const struct operation *operation,
     }
     const enum resp_kind kind = reply->kind;
     switch (operation->kind) {
-    case HISTORY_READ: out->absent = kind == RESP_NIL; return kind == RESP_NIL || kind == RESP_BULK;
+    case HISTORY_READ:
+        out->absent = kind == RESP_NIL;
+        out->result = out->absent ? bytes_of(NULL, 0) : reply->text;
+        return kind == RESP_NIL || kind == RESP_BULK;
     case HISTORY_WRITE: out->result = bytes_of(NULL, 0); return kind == RESP_STATUS;
     case HISTORY_CAS:
         out->result = bytes_of_text(kind == RESP_NIL ? "0" : "1");

@@ -81,13 +81,7 @@ static void report_liveness(struct world *world)
 static void wake_clients(struct world *world)
 {
     for (uint32_t i = 0; i < world->options.client_count; i++) {
-        struct client *client = &world->clients[i];
-        if (!client->is_awake && client->sent_count == 0) {
-            client->is_awake = true;
-            events_push(&world->events, (struct event){.at_us = world->now_us + i,
-                                                       .kind = EVENT_CLIENT,
-                                                       .a = client->number});
-        }
+        client_wake_after(&world->clients[i], i);
     }
 }
 
@@ -177,7 +171,7 @@ static void happen(struct world *world, struct event *event)
     case EVENT_REQUEST: client_request(&world->clients[event->a], event); break;
     case EVENT_START: host_start(host); break;
     case EVENT_RECONNECT: faults_reconnect(world, event); break;
-    case EVENT_CLIENT: client_wake(&world->clients[event->a]); break;
+    case EVENT_CLIENT: client_wake(&world->clients[event->a], event); break;
     case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
     case EVENT_FAULT: faults_happen(world, event); break;
     case EVENT_FAULT_END: faults_end(world, event); break;

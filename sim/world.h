@@ -83,7 +83,7 @@ struct client {
     struct session *session; /* NULL until the first bytes arrived. */
     uint64_t connection;     /* Counts connections. */
     bool has_output;
-    bool is_awake; /* An EVENT_CLIENT is on its way. */
+    uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
     struct slot slots[PIPELINE_MAX];
     /* Slots in the order sent; replies come in this order. */
     uint8_t sent[PIPELINE_MAX];
@@ -177,11 +177,13 @@ void host_sample(struct host *host);
 void client_init(struct client *client, struct world *world, uint32_t number);
 void client_deinit(struct client *client);
 /* EVENT_CLIENT, EVENT_REQUEST, EVENT_CLIENT_TIMEOUT. */
-void client_wake(struct client *client);
+void client_wake(struct client *client, const struct event *event);
 void client_request(struct client *client, const struct event *event);
 void client_timeout(struct client *client, const struct event *event);
 /* The host has output for it. */
 void client_collect(struct client *client);
+/* It goes on after this time, instead of at any earlier set time. */
+void client_wake_after(struct client *client, uint64_t delay_us);
 /* Its connection is gone. */
 void client_disconnect(struct client *client);
 bool client_is_idle(const struct client *client);

@@ -38,7 +38,7 @@ void check_repeat(struct violation *violation,
                   struct bytes first,
                   struct bytes repeat);
 /* CheckQuorum: a leader that has not heard from a quorum for long does not stay one. */
-void check_leader_quorum(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+void check_leader_quorum(struct oracle *oracle, struct mirror *mirror, const struct raft *raft);
 /* PreVote: a node becomes a candidate only when a quorum could have heard and answered it.
  * `heard` = how many peers' frames reached it within the last three election timeouts. Not for an
  * election that leadership transfer asked for. */

@@ -59,6 +59,8 @@ struct mirror {
     node_id vote_before;
     raft_index commit_before;
     raft_index applied_before;
+    uint64_t looked_at_ms; /* The node's clock at the last check of its quorum ... */
+    uint64_t alone_ms;     /* ... and how long it has led without one. */
     /* What a crash of this machine would leave. */
     struct chain durable;
     raft_index durable_last;

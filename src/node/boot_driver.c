@@ -60,6 +60,7 @@ int boot_driver_start(struct node *node, char *error, size_t error_size)
     struct boot_config config = {
         .list = node->list,
         .nonce = node->identity.nonce,
+        .run = prng_next(&node->prng),
         .map = node->identity.map,
     };
     err = cluster_address_set(&config.self, bytes_of_text(node->options.self));

@@ -95,7 +95,7 @@ int recovery_open_log(struct node *node, struct recovery **out, char *error, siz
     const struct wal_options options = {
         .segment_size = node->options.wal_segment_size,
         .spare_max = 2,
-        .seed = prng_next(&node->prng) >> 16, /* Room to count up for ever. */
+        .seed = prng_next(&node->prng),
     };
     int err = wal_open(node->files, &options, &visitor, &node->wal, error, error_size);
     if (err == Q_OK && recovery->malformed) {

@@ -81,13 +81,13 @@ static void raise_descriptor_limit(struct config *config)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* Else the soft limit stays; looked at next. */
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    const rlim_t reserved = 512; /* The engine's files, peers, the log. */
-    const rlim_t per_door = limit.rlim_cur > 2 * reserved ? (limit.rlim_cur - reserved) / 2 : 256;
-    if (config->connections_max > per_door) {
+    const rlim_t reserved = 512 + HTTP_CLIENTS_MAX; /* The engine's files, peers, the log. */
+    const rlim_t possible = limit.rlim_cur > reserved + 64 ? limit.rlim_cur - reserved : 64;
+    if (config->connections_max > possible) {
         log_event(LOG_WARN, "clients_limited", "clients_max=%zu possible=%llu reason=\"%s\"",
-                  config->connections_max, (unsigned long long)per_door,
+                  config->connections_max, (unsigned long long)possible,
                   "limit on open files (ulimit -n)");
-        config->connections_max = (size_t)per_door;
+        config->connections_max = (size_t)possible;
     }
 }
 

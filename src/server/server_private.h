@@ -11,6 +11,9 @@
 #include "server/log_thread.h"
 #include "server/server.h"
 
+/* HTTP connections at a time: probes, scrapers and people, not the load. */
+#define HTTP_CLIENTS_MAX 1024
+
 /* The clients of one listener. */
 struct door {
     struct server *server;

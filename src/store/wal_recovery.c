@@ -11,7 +11,6 @@
 #define REPAIR_CHUNK ((size_t)64 * 1024)
 /* Far above any segment: stops a senseless file size from being believed. */
 #define SEGMENT_FILE_MAX ((uint64_t)8 << 30)
-#define SEGMENT_LAST     (UINT64_MAX >> 1)
 
 #define ADVICE                                                                                     \
     "do not delete anything by hand: take this node out of the cluster, keep a copy of its data "  \
@@ -278,7 +277,7 @@ static int replay_all(struct recovery *r)
     struct wal *wal = r->wal;
     for (r->at = 0; r->at < r->listing.segment_count; r->at++) {
         const uint64_t number = number_of(r);
-        if (number == 0 || number > SEGMENT_LAST) {
+        if (number == 0 || number > WAL_SEGMENT_LAST) {
             return complain(r, number, 0, "no segment has this number");
         }
         int err = load(r);

@@ -9,11 +9,11 @@
 #ifndef Q_TESTS_HARNESS_FAULT_FILES_H
 #define Q_TESTS_HARNESS_FAULT_FILES_H
 
+#include "base/check.h"
 #include "base/err.h"
 #include "base/os/buf.h"
 #include "base/os/heap.h"
 #include "base/prng.h"
-#include "harness/test.h"
 #include "store/file.h"
 
 #include <stdio.h>
@@ -105,7 +105,7 @@ static inline struct fault_name *fault_find(struct fault_namespace *space, const
 
 static inline void fault_path_copy(char out[FAULT_PATH_SIZE], const char *path)
 {
-    REQUIRE(strlen(path) < FAULT_PATH_SIZE);
+    Q_CHECK(strlen(path) < FAULT_PATH_SIZE);
     (void)snprintf(out, FAULT_PATH_SIZE, "%s", path);
 }
 
@@ -121,7 +121,7 @@ static inline void fault_apply_change(struct fault_namespace *space,
     if (change->to[0] != '\0') {
         struct fault_name *name = fault_find(space, change->to);
         if (name == NULL) {
-            REQUIRE(space->count < FAULT_NAMES_MAX);
+            Q_CHECK(space->count < FAULT_NAMES_MAX);
             name = &space->names[space->count++];
         }
         fault_path_copy(name->path, change->to);
@@ -430,7 +430,7 @@ static inline void fault_files_init(struct fault_files *f)
 
 static inline void fault_files_deinit(struct fault_files *f)
 {
-    REQUIRE(f->open_count == 0);
+    Q_CHECK(f->open_count == 0);
     while (f->inodes != NULL) {
         struct fault_inode *inode = f->inodes;
         f->inodes = inode->next;
@@ -492,7 +492,7 @@ static inline void fault_crash_inode(struct fault_inode *inode,
 /* The power fails and comes back. Every file must be closed (the program is gone). */
 static inline void fault_crash(struct fault_files *f, enum fault_crash_mode mode, struct prng *prng)
 {
-    REQUIRE(f->open_count == 0);
+    Q_CHECK(f->open_count == 0);
     size_t kept = f->change_count;
     if (mode == FAULT_LOSE_ALL) {
         kept = 0;
@@ -528,7 +528,7 @@ static inline void fault_crash(struct fault_files *f, enum fault_crash_mode mode
 /* A copy of a world in which nothing is unsynced, as after fault_crash. */
 static inline void fault_clone(struct fault_files *to, const struct fault_files *from)
 {
-    REQUIRE(from->change_count == 0 && from->open_count == 0);
+    Q_CHECK(from->change_count == 0 && from->open_count == 0);
     fault_files_init(to);
     to->cache = from->cache;
     for (size_t i = 0; i < to->cache.count; i++) {
@@ -545,7 +545,8 @@ static inline void fault_clone(struct fault_files *to, const struct fault_files 
 static inline void fault_damage(struct fault_files *f, const char *path, size_t at, uint8_t mask)
 {
     struct fault_name *name = fault_find(&f->cache, path);
-    REQUIRE(name != NULL && at < buf_size(&name->inode->cache));
+    Q_CHECK(name != NULL);
+    Q_CHECK(at < buf_size(&name->inode->cache));
     name->inode->cache.data[name->inode->cache.start + at] ^= mask;
     if (at < buf_size(&name->inode->disk)) {
         name->inode->disk.data[name->inode->disk.start + at] ^= mask;

@@ -124,6 +124,11 @@ void cluster_duplicate(struct cluster *cluster, size_t at);
 bool cluster_complete_save(struct cluster *cluster, node_id node);
 /* Proposes a fresh value; returns what raft_propose did. */
 int cluster_propose(struct cluster *cluster, node_id node, raft_index *out_index);
+/* The same with the caller's payload, which must stay where it is. */
+int cluster_propose_bytes(struct cluster *cluster,
+                          node_id node,
+                          struct bytes payload,
+                          raft_index *out_index);
 int cluster_read(struct cluster *cluster, node_id node);
 void cluster_crash(struct cluster *cluster, node_id node);
 void cluster_restart(struct cluster *cluster, node_id node);
@@ -134,6 +139,8 @@ void cluster_finish_stream(struct cluster *cluster, node_id from, node_id to, bo
 void cluster_link(struct cluster *cluster, node_id a, node_id b, bool up);
 void cluster_isolate(struct cluster *cluster, node_id node, bool isolated);
 
+/* Delivers, completes and collects until nothing moves any more; time stands still. */
+void cluster_settle(struct cluster *cluster);
 /* Everything flows, in order, for `ms` of time: packets, saves, streams. */
 void cluster_run(struct cluster *cluster, uint64_t ms);
 /* The live leader of the highest term; NODE_NONE when there is none. */

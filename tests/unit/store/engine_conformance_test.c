@@ -259,7 +259,7 @@ TEST(large_keys_and_values_come_back_whole)
         struct subject subject;
         subject_open(&subject, which);
         struct engine *engine = subject.engine;
-        const size_t key_size = 16 * 1024;
+        const size_t key_size = (size_t)16 * 1024;
         const size_t value_size = (size_t)3 * 1024 * 1024;
         uint8_t *memory = heap_alloc(key_size + value_size);
         memset(memory, 0xab, key_size + value_size);
@@ -341,44 +341,76 @@ static void model_compare(const struct model *model,
     engine->ops->iterator_free(i);
 }
 
+static void model_compare_persisted(const struct model *model, struct engine *engine, size_t key)
+{
+    uint8_t memory[4];
+    struct engine_value value;
+    const int result = engine->ops->get_persisted(engine, model_key(key, memory), &value);
+    REQUIRE(result == (model->values[key] == 0 ? Q_ENOTFOUND : Q_OK));
+    if (result == Q_OK) {
+        REQUIRE(memcmp(value.bytes.data, &model->values[key], 4) == 0);
+        engine_value_release(engine, &value);
+    }
+}
+
+static void compare_with_model(struct engine *engine, uint64_t seed, size_t rounds)
+{
+    struct model model = {{0}};
+    struct model old = {{0}};
+    struct model persisted = {{0}};
+    struct engine_snapshot *snapshot = engine->ops->snapshot_new(engine);
+    struct prng prng;
+    prng_init(&prng, seed);
+    for (size_t round = 0; round < rounds; round++) {
+        model_write(&model, &prng, engine);
+        if (prng_chance(&prng, 1, 10)) {
+            engine->ops->snapshot_free(engine, snapshot);
+            snapshot = engine->ops->snapshot_new(engine);
+            old = model;
+        }
+        if (prng_chance(&prng, 1, 40)) {
+            REQUIRE(engine->ops->flush(engine, true) == Q_OK);
+            persisted = model;
+        }
+        model_compare(&model, engine, NULL);
+        model_compare(&old, engine, snapshot);
+        model_compare_persisted(&persisted, engine, (size_t)prng_below(&prng, KEYS));
+    }
+    engine->ops->snapshot_free(engine, snapshot);
+}
+
 TEST(random_batches_agree_with_a_trivial_model)
 {
     for (size_t which = 0; which < ENGINES; which++) {
         struct subject subject;
         subject_open(&subject, which);
-        struct engine *engine = subject.engine;
-        struct model model = {{0}};
-        struct model old = {{0}};
-        struct model persisted = {{0}};
-        struct engine_snapshot *snapshot = engine->ops->snapshot_new(engine);
-        struct prng prng;
-        prng_init(&prng, 7);
-        for (size_t round = 0; round < 400; round++) {
-            model_write(&model, &prng, engine);
-            if (prng_chance(&prng, 1, 10)) {
-                engine->ops->snapshot_free(engine, snapshot);
-                snapshot = engine->ops->snapshot_new(engine);
-                old = model;
-            }
-            if (prng_chance(&prng, 1, 40)) {
-                REQUIRE(engine->ops->flush(engine, true) == Q_OK);
-                persisted = model;
-            }
-            model_compare(&model, engine, NULL);
-            model_compare(&old, engine, snapshot);
-            const size_t key = (size_t)prng_below(&prng, KEYS);
-            uint8_t memory[4];
-            struct engine_value value;
-            const int result = engine->ops->get_persisted(engine, model_key(key, memory), &value);
-            EXPECT(result == (persisted.values[key] == 0 ? Q_ENOTFOUND : Q_OK));
-            if (result == Q_OK) {
-                EXPECT(memcmp(value.bytes.data, &persisted.values[key], 4) == 0);
-                engine_value_release(engine, &value);
-            }
-        }
-        engine->ops->snapshot_free(engine, snapshot);
+        EXPECT(subject.is_rocks == (which == 1));
+        compare_with_model(subject.engine, 7, 400);
         subject_close(&subject);
     }
+}
+
+/* A crash falls back to the model's value after as many batches as were kept. */
+TEST(random_crashes_of_the_memory_engine_agree_with_the_model_too)
+{
+    struct engine *engine = memory_engine_new();
+    struct model models[9] = {{{0}}};
+    struct prng prng;
+    prng_init(&prng, 3);
+    for (size_t round = 0; round < 200; round++) {
+        const size_t count = (size_t)prng_between(&prng, 0, 8);
+        for (size_t i = 0; i < count; i++) {
+            models[i + 1] = models[i];
+            model_write(&models[i + 1], &prng, engine);
+        }
+        EXPECT(memory_engine_unflushed(engine) == count);
+        const size_t keep = (size_t)prng_between(&prng, 0, 9);
+        memory_engine_crash(engine, keep);
+        models[0] = models[keep < count ? keep : count];
+        model_compare(&models[0], engine, NULL);
+        model_compare_persisted(&models[0], engine, (size_t)prng_below(&prng, KEYS));
+    }
+    engine->ops->close(engine);
 }
 
 TEST(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_use)
@@ -432,5 +464,6 @@ TEST_MAIN(CASE(a_key_is_what_was_put_last),
           CASE(persisted_reads_see_what_was_flushed_and_nothing_newer),
           CASE(large_keys_and_values_come_back_whole),
           CASE(random_batches_agree_with_a_trivial_model),
+          CASE(random_crashes_of_the_memory_engine_agree_with_the_model_too),
           CASE(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_use),
           CASE(a_memory_engine_falls_back_to_any_batch_since_the_flush))

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#define SEGMENT 8192
+#define SEGMENT ((size_t)8192)
 
 static const struct wal_options options = {.segment_size = SEGMENT, .spare_max = 2, .seed = 40};
 
@@ -141,6 +141,9 @@ TEST(every_field_of_an_entry_comes_back)
     wal_close(wal);
     const struct fault_name *name = fault_find(&f.cache, "wal/0000000000000028.seg");
     EXPECT(name != NULL);
+    if (name == NULL) {
+        return;
+    }
     struct reader reader = reader_of(buf_bytes(&name->inode->cache));
     (void)read_bytes(&reader, WAL_BATCH_HEADER_SIZE);
     struct wal_record record;
@@ -329,6 +332,9 @@ TEST(a_rotten_first_batch_of_a_segment_never_takes_the_states_before_it_along)
             }
         }
         EXPECT(newest != NULL);
+        if (newest == NULL) {
+            return;
+        }
         fault_damage(&f, newest->path, damaged, 4);
         const int result = try_open(&f.files, &seen, &wal);
         if (result == Q_OK) {
@@ -410,6 +416,9 @@ static void forge(struct fault_files *f, struct buf *records, uint32_t count)
     REQUIRE(f->files.make_directory(f, "wal") == Q_OK);
     struct file *file = NULL;
     REQUIRE(f->files.open(f, "wal/0000000000000001.seg", true, &file) == Q_OK);
+    if (file == NULL) {
+        return;
+    }
     REQUIRE(f->files.write(f, file, 0, bytes_of(header, sizeof header)) == Q_OK);
     REQUIRE(f->files.write(f, file, sizeof header, buf_bytes(records)) == Q_OK);
     f->files.close(f, file);
@@ -464,6 +473,32 @@ TEST(numbers_start_from_the_seed_only_in_an_empty_directory)
     fault_files_deinit(&f);
 }
 
+TEST(any_seed_makes_a_log_that_opens_again_and_goes_on)
+{
+    const uint64_t seeds[] = {UINT64_MAX, UINT64_MAX >> 1, (UINT64_MAX >> 1) + 1,
+                              UINT64_C(1) << 62};
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        struct fault_files f;
+        fault_files_init(&f);
+        struct seen seen;
+        const struct wal_visitor visitor = {
+            .context = &seen, .entry = see_entry, .state = see_state, .reset = see_reset};
+        const struct wal_options other = {.segment_size = SEGMENT, .seed = seeds[i]};
+        char error[400];
+        for (uint64_t round = 1; round < 4; round++) {
+            struct wal *wal = NULL;
+            seen = (struct seen){.states = 0};
+            EXPECT(wal_open(&f.files, &other, &visitor, &wal, error, sizeof error) == Q_OK);
+            EXPECT(seen.entries[1] == round - 1);
+            (void)append(wal, 1, round, SEGMENT);
+            commit(wal);
+            wal_close(wal);
+        }
+        EXPECT(count_files(&f, "wal/") == 3);
+        fault_files_deinit(&f);
+    }
+}
+
 TEST(too_many_spares_are_removed_at_the_start_and_strangers_left_alone)
 {
     struct fault_files f;
@@ -476,6 +511,7 @@ TEST(too_many_spares_are_removed_at_the_start_and_strangers_left_alone)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct file *file = NULL;
         EXPECT(f.files.open(&f, names[i], true, &file) == Q_OK);
+        REQUIRE(file != NULL);
         f.files.close(&f, file);
     }
     struct seen seen;
@@ -507,7 +543,7 @@ TEST(a_new_segment_is_zero_filled_ahead_and_never_past_its_size)
         const uint64_t file =
             buf_size(&fault_find(&f.cache, "wal/0000000000000001.seg")->inode->cache);
         written += wal_batch_size(SEGMENT + WAL_RECORD_HEADER_SIZE);
-        EXPECT(file <= size && (file == size || file - written >= 512 * 1024));
+        EXPECT(file <= size && (file == size || file - written >= UINT64_C(512) * 1024));
     }
     wal_close(wal);
     fault_files_deinit(&f);
@@ -646,6 +682,7 @@ TEST_MAIN(CASE(a_record_is_durable_when_the_job_that_took_it_has_ended),
           CASE(all_streams_with_the_largest_state_fit_and_come_back),
           CASE(one_stream_too_many_or_a_state_too_large_in_a_log_is_refused),
           CASE(numbers_start_from_the_seed_only_in_an_empty_directory),
+          CASE(any_seed_makes_a_log_that_opens_again_and_goes_on),
           CASE(too_many_spares_are_removed_at_the_start_and_strangers_left_alone),
           CASE(a_new_segment_is_zero_filled_ahead_and_never_past_its_size),
           CASE(a_log_that_cannot_be_opened_says_where_and_why),

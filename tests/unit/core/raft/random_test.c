@@ -31,7 +31,11 @@ static void print_seed(int number)
 static uint64_t env_number(const char *name, uint64_t fallback)
 {
     const char *text = getenv(name);
-    return text == NULL ? fallback : strtoull(text, NULL, 10);
+    int64_t value = 0;
+    if (text == NULL || !bytes_to_int64(bytes_of_text(text), &value) || value < 0) {
+        return fallback;
+    }
+    return (uint64_t)value;
 }
 
 static node_id any_node(struct cluster *cluster)
@@ -246,30 +250,4 @@ TEST(random_faults_never_break_safety_and_calm_brings_agreement)
     EXPECT(committed > runs * 5); /* Otherwise the faults left nothing to check. */
 }
 
-#if defined(QUORATE_PLANTS)
-static void choose_plant(void)
-{
-    static const char *const names[] = {
-#define X(name, text) #name,
-        Q_PLANT_MAP(X)
-#undef X
-    };
-    const char *wanted = getenv("RAFT_PLANT");
-    for (size_t i = 0; wanted != NULL && i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i], wanted) == 0) {
-            plant_active = (enum plant)i;
-        }
-    }
-}
-#endif
-
-int main(void)
-{
-#if defined(QUORATE_PLANTS)
-    choose_plant();
-#endif
-    const struct CMUnitTest tests[] = {
-        CASE(random_faults_never_break_safety_and_calm_brings_agreement)};
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(CASE(random_faults_never_break_safety_and_calm_brings_agreement))
