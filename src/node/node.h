@@ -74,8 +74,6 @@ struct node_request {
  * cluster). */
 int node_start(const struct node_options *options,
                const struct env *env,
-               struct files *files,
-               struct engine *engine,
                struct node **out_node,
                char *error,
                size_t error_size);
