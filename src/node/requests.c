@@ -3,6 +3,7 @@
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/reply.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,9 +50,35 @@ static void unlink_request(struct node *node, struct node_request *request)
     node->request_count--;
 }
 
+/* Says the reply that this attempt was turned away before it could do anything? */
+static bool is_refusal(struct bytes reply)
+{
+    static const char *const PREFIXES[] = {"BUSY ", "CLUSTERDOWN ", "TRYAGAIN ", "REQIDEXPIRED "};
+    struct reader r = reader_of(reply);
+    struct reply_item item;
+    if (!reply_read(&r, &item) || item.kind != REPLY_ERROR) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++) {
+        const size_t size = strlen(PREFIXES[i]);
+        if (item.bytes.size >= size && memcmp(item.bytes.data, PREFIXES[i], size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void say_unknown(struct node *node, struct node_request *request);
+
 void request_finish(struct node *node, struct node_request *request, struct bytes reply)
 {
     Q_CHECK(request->state != REQUEST_DONE);
+    if (request->maybe_executed && is_refusal(reply)) {
+        /* True of this attempt, but an earlier one may yet take effect. */
+        request->maybe_executed = false;
+        say_unknown(node, request);
+        return;
+    }
     unlink_request(node, request);
     request->done(request, reply);
 }
