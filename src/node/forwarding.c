@@ -76,6 +76,10 @@ void forward_reply_receive(struct node *node, struct reader *r)
         request_finish(node, request, reply);
         return;
     }
+    if (status == FORWARD_REFUSED) {
+        request_refused_elsewhere(node, request, reply);
+        return;
+    }
     /* Certainly not done there. Not routed at once: who is leader may be news to us as well. */
     list_remove(&request->id_link);
     request->state = REQUEST_PARKED;
@@ -133,7 +137,7 @@ static void send_reply(struct node *node,
 static void remote_done(struct node_request *request, struct bytes reply)
 {
     struct remote_request *remote = remote_of(request);
-    send_reply(request->owner, remote, FORWARD_DONE, reply);
+    send_reply(request->owner, remote, request->refused ? FORWARD_REFUSED : FORWARD_DONE, reply);
     heap_free(remote);
 }
 

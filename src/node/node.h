@@ -62,10 +62,11 @@ struct node_request {
     raft_term term;
     uint64_t read_context;
     node_id forwarded_to;
-    size_t reply_start; /* COMPLETING: its part of the batch's replies; */
-    size_t reply_size;  /* SIZE_MAX = another entry took its place. */
-    bool maybe_executed;
-    void *counting; /* COUNTING: the count under way. */
+    size_t reply_start;  /* COMPLETING: its part of the batch's replies; */
+    size_t reply_size;   /* SIZE_MAX = another entry took its place. */
+    bool maybe_executed; /* An earlier attempt may take effect. */
+    bool refused;        /* Ended without doing anything, surely. */
+    void *counting;      /* COUNTING: the count under way. */
 };
 
 /* Opens the log, recovers, and starts as follower. `engine` and `files` stay the caller's. On

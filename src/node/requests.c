@@ -82,6 +82,30 @@ static void say_unknown(struct node *node, struct node_request *request)
     }
 }
 
+/* Ends a request with an error that promises that nothing was done. After an attempt in doubt that
+ * would be a lie. */
+static void refuse(struct node *node,
+                   struct node_request *request,
+                   const char *prefix,
+                   const char *text)
+{
+    if (request->maybe_executed) {
+        say_unknown(node, request);
+        return;
+    }
+    request->refused = true;
+    request_fail(node, request, prefix, "%s", text);
+}
+
+void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply)
+{
+    if (request->maybe_executed) {
+        say_unknown(node, request);
+    } else {
+        request_finish(node, request, reply);
+    }
+}
+
 void request_unknown(struct node *node, struct node_request *request)
 {
     Q_CHECK(request_is_write(request));
@@ -182,7 +206,7 @@ static void propose(struct node *node, struct node_request *request)
         return;
     }
     if (err != Q_OK) {
-        request_fail(node, request, "BUSY", "too many writes are waiting to be committed");
+        refuse(node, request, "BUSY", "too many writes are waiting to be committed");
         return;
     }
     replica_sync_payloads(replica);
@@ -256,6 +280,7 @@ void node_submit(struct node *node, struct node_request *request)
     request->term = 0;
     request->forwarded_to = NODE_NONE;
     request->maybe_executed = false;
+    request->refused = false;
     node->now_ms = node->env->monotonic_ms(node->env->context);
     const uint32_t timeout =
         request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
@@ -273,9 +298,9 @@ void node_submit(struct node *node, struct node_request *request)
     node->request_count++;
     link_deadline(node, request);
     if (node->failure != Q_OK) {
-        request_fail(node, request, "CLUSTERDOWN", "this node is stopping: %s", node->failure_text);
+        refuse(node, request, "CLUSTERDOWN", node->failure_text);
     } else if (node->request_count > node->options.parked_max) {
-        request_fail(node, request, "BUSY", "too many requests are in flight on this node");
+        refuse(node, request, "BUSY", "too many requests are in flight on this node");
     } else if (request->request.level == LEVEL_LOCAL && node->booted &&
                !request_is_write(request)) {
         read_local(node, request);
@@ -389,17 +414,16 @@ void requests_jumped(struct node *node, raft_index index)
 
 static void expire(struct node *node, struct node_request *request)
 {
-    const unsigned long long ms = node->options.request_timeout_ms;
     const bool write = request_is_write(request);
     const bool in_doubt = request->maybe_executed || request->state == REQUEST_PROPOSED ||
                           request->state == REQUEST_FORWARDED;
     if (write && in_doubt) {
         say_unknown(node, request);
     } else if (!node->booted) {
-        request_fail(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
+        refuse(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {
-        request_fail(node, request, "CLUSTERDOWN",
-                     "no leader confirmed by a majority within %llu ms; nothing was done", ms);
+        refuse(node, request, "CLUSTERDOWN",
+               "no majority confirmed a leader before the deadline; nothing was done");
     }
 }
 
@@ -429,7 +453,7 @@ void requests_deinit(struct node *node)
             (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED)) {
             say_unknown(node, request);
         } else {
-            request_fail(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
+            refuse(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
         }
         link = list_first(&node->deadlines);
     }

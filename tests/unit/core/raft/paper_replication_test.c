@@ -144,7 +144,7 @@ TEST(applies_come_in_bounded_batches_one_at_a_time)
 {
     struct raft_effect effects[16];
     one_start_empty(&one, 1);
-    one.raft.config.apply_bytes_max = 2 * (100 + RAFT_ENTRY_OVERHEAD);
+    one.raft.config.apply_bytes_max = (size_t)2 * (100 + RAFT_ENTRY_OVERHEAD);
     one_win(&one);
     one_persist(&one);
     one_collect(&one);
@@ -414,7 +414,7 @@ TEST(the_window_stops_at_its_limit_of_bytes)
 {
     one_start_empty(&one, 3);
     one_win_and_settle(&one);
-    one.raft.config.inflight_bytes_max = 2 * (980 + RAFT_ENTRY_OVERHEAD);
+    one.raft.config.inflight_bytes_max = (size_t)2 * (980 + RAFT_ENTRY_OVERHEAD);
     for (int i = 0; i < 3; i++) {
         (void)one_propose(&one, 980);
         one_collect(&one);
