@@ -8,8 +8,9 @@ import re
 import signal
 import time
 
-from harness import (QUORATE, Dev, Resp, answers_ping, case, contains, encode, equal, expect, http_get,
-                     leader_of, main, need, note, run, wait_until)
+from harness import (QUORATE, Dev, Resp, answers_ping, case, contains, encode, equal, expect,
+                     http_get, leader_of, main, need, note, run, wait_until)
+
 
 dev = Dev(3)
 
