@@ -1,5 +1,5 @@
 /* store/wal in ordinary weather: group commit, rolling, recycling, what a reopen gives back. */
-#include "harness/fault_files.c"
+#include "harness/fault_files.c" /* NOLINT(bugprone-suspicious-include) */
 #include "harness/temporary_directory.h"
 #include "harness/test.h"
 #include "store/wal.h"
