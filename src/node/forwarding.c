@@ -69,11 +69,15 @@ void forward_reply_receive(struct node *node, struct reader *r)
     const uint8_t status = read_u8(r);
     const struct bytes reply = read_bytes(r, reader_left(r));
     struct node_request *request = find_forwarded(node, id);
-    if (r->failed || request == NULL) {
+    if (r->failed || request == NULL || status > FORWARD_RETRY) {
         return; /* Malformed, a copy, or given up meanwhile. */
     }
     if (status == FORWARD_DONE) {
         request_finish(node, request, reply);
+        return;
+    }
+    if (status == FORWARD_REFUSED) {
+        request_refused_elsewhere(node, request, reply);
         return;
     }
     /* Certainly not done there. Not routed at once: who is leader may be news to us as well. */
@@ -133,7 +137,7 @@ static void send_reply(struct node *node,
 static void remote_done(struct node_request *request, struct bytes reply)
 {
     struct remote_request *remote = remote_of(request);
-    send_reply(request->owner, remote, FORWARD_DONE, reply);
+    send_reply(request->owner, remote, request->refused ? FORWARD_REFUSED : FORWARD_DONE, reply);
     heap_free(remote);
 }
 

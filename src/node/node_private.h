@@ -205,6 +205,9 @@ void request_fail(struct node *node,
                   const char *prefix,
                   const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
+/* Another node refused it without doing anything: passed on, unless an earlier attempt is in doubt.
+ */
+void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply);
 /* The write may or may not happen: said so, or tried again when its id makes that safe. */
 void request_unknown(struct node *node, struct node_request *request);
 /* It certainly did not happen here: tried again elsewhere. */

@@ -214,10 +214,10 @@ int recovery_start_replica(struct node *node,
     const struct shard_meta *meta = &replica->machine.meta;
     if (meta->applied_index > 0 && !recovery->has_state) {
         /* Entries are applied only once they and the term are in the log. */
-        (void)snprintf(error,
-                       error_size,
-                       "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
-                       "replaced; start this node with an empty directory");
+        (void)snprintf(
+            error, error_size,
+            "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
+            "replaced; start this node with an empty directory");
         recovery_free(recovery);
         return Q_ECORRUPT;
     }

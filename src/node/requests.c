@@ -50,22 +50,16 @@ static void unlink_request(struct node *node, struct node_request *request)
     node->request_count--;
 }
 
-/* Says the reply that this attempt was turned away before it could do anything? */
-static bool is_refusal(struct bytes reply)
+/* Did the state machine refuse the request id as too old to be known? Then it did nothing now, but
+ * cannot say what became of an earlier attempt. */
+static bool id_was_forgotten(struct bytes reply)
 {
-    static const char *const PREFIXES[] = {"BUSY ", "CLUSTERDOWN ", "TRYAGAIN ", "REQIDEXPIRED "};
+    static const char PREFIX[] = "REQIDEXPIRED ";
     struct reader r = reader_of(reply);
     struct reply_item item;
-    if (!reply_read(&r, &item) || item.kind != REPLY_ERROR) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++) {
-        const size_t size = strlen(PREFIXES[i]);
-        if (item.bytes.size >= size && memcmp(item.bytes.data, PREFIXES[i], size) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return reply_read(&r, &item) && item.kind == REPLY_ERROR &&
+           item.bytes.size >= sizeof PREFIX - 1 &&
+           memcmp(item.bytes.data, PREFIX, sizeof PREFIX - 1) == 0;
 }
 
 static void say_unknown(struct node *node, struct node_request *request);
@@ -73,8 +67,7 @@ static void say_unknown(struct node *node, struct node_request *request);
 void request_finish(struct node *node, struct node_request *request, struct bytes reply)
 {
     Q_CHECK(request->state != REQUEST_DONE);
-    if (request->maybe_executed && is_refusal(reply)) {
-        /* True of this attempt, but an earlier one may yet take effect. */
+    if (request->maybe_executed && id_was_forgotten(reply)) {
         request->maybe_executed = false;
         say_unknown(node, request);
         return;
@@ -106,6 +99,30 @@ static void say_unknown(struct node *node, struct node_request *request)
     } else {
         request_fail(node, request, "OUTCOMEUNKNOWN",
                      "- the write was sent to the leader and may or may not take effect");
+    }
+}
+
+/* Ends a request with an error that promises that nothing was done. After an attempt in doubt that
+ * would be a lie. */
+static void refuse(struct node *node,
+                   struct node_request *request,
+                   const char *prefix,
+                   const char *text)
+{
+    if (request->maybe_executed) {
+        say_unknown(node, request);
+        return;
+    }
+    request->refused = true;
+    request_fail(node, request, prefix, "%s", text);
+}
+
+void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply)
+{
+    if (request->maybe_executed) {
+        say_unknown(node, request);
+    } else {
+        request_finish(node, request, reply);
     }
 }
 
@@ -209,7 +226,7 @@ static void propose(struct node *node, struct node_request *request)
         return;
     }
     if (err != Q_OK) {
-        request_fail(node, request, "BUSY", "too many writes are waiting to be committed");
+        refuse(node, request, "BUSY", "too many writes are waiting to be committed");
         return;
     }
     replica_sync_payloads(replica);
@@ -283,6 +300,7 @@ void node_submit(struct node *node, struct node_request *request)
     request->term = 0;
     request->forwarded_to = NODE_NONE;
     request->maybe_executed = false;
+    request->refused = false;
     node->now_ms = node->env->monotonic_ms(node->env->context);
     const uint32_t timeout =
         request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
@@ -300,9 +318,9 @@ void node_submit(struct node *node, struct node_request *request)
     node->request_count++;
     link_deadline(node, request);
     if (node->failure != Q_OK) {
-        request_fail(node, request, "CLUSTERDOWN", "this node is stopping: %s", node->failure_text);
+        refuse(node, request, "CLUSTERDOWN", node->failure_text);
     } else if (node->request_count > node->options.parked_max) {
-        request_fail(node, request, "BUSY", "too many requests are in flight on this node");
+        refuse(node, request, "BUSY", "too many requests are in flight on this node");
     } else if (request->request.level == LEVEL_LOCAL && node->booted &&
                !request_is_write(request)) {
         read_local(node, request);
@@ -416,17 +434,16 @@ void requests_jumped(struct node *node, raft_index index)
 
 static void expire(struct node *node, struct node_request *request)
 {
-    const unsigned long long ms = node->options.request_timeout_ms;
     const bool write = request_is_write(request);
     const bool in_doubt = request->maybe_executed || request->state == REQUEST_PROPOSED ||
                           request->state == REQUEST_FORWARDED;
     if (write && in_doubt) {
         say_unknown(node, request);
     } else if (!node->booted) {
-        request_fail(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
+        refuse(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {
-        request_fail(node, request, "CLUSTERDOWN",
-                     "no leader confirmed by a majority within %llu ms; nothing was done", ms);
+        refuse(node, request, "CLUSTERDOWN",
+               "no majority confirmed a leader before the deadline; nothing was done");
     }
 }
 
@@ -456,7 +473,7 @@ void requests_deinit(struct node *node)
             (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED)) {
             say_unknown(node, request);
         } else {
-            request_fail(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
+            refuse(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
         }
         link = list_first(&node->deadlines);
     }
