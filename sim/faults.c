@@ -28,7 +28,8 @@ static void tell_peers(struct world *world, node_id a, node_id b, bool connected
 {
     const node_id ends[2] = {a, b};
     for (size_t i = 0; i < 2; i++) {
-        const struct host *host = &world->hosts[ends[i]];
+        struct host *host = &world->hosts[ends[i]];
+        host->sent_at_us[ends[1 - i]] = world->now_us;
         if (host->node != NULL) {
             events_push(&world->events, (struct event){.at_us = world->now_us,
                                                        .kind = EVENT_PEER,

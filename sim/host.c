@@ -215,9 +215,14 @@ void host_sample(struct host *host)
     if (applied == host->hashed_at) {
         return;
     }
-    host->hashed_at = applied;
     const uint64_t hash = node_state_hash(host->node);
+    if (hash == 0) {
+        return; /* A snapshot is being installed. */
+    }
+    host->hashed_at = applied;
     world_note(host->world, applied, hash);
+    world_trace(host->world, "node %u: state %016llx after entry %llu", host->id,
+                (unsigned long long)hash, (unsigned long long)applied);
     check_state_hash(&host->world->oracle, host->id, applied, hash);
 }
 
