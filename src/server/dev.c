@@ -61,6 +61,7 @@ struct dev {
     char directory[PATH_MAX];
     struct dev_child children[NODES_MAX];
     size_t count;
+    char program[PATH_MAX];
     char cluster[CLUSTER_SIZE];
     struct dev_launch launch;
     bool throws_away;
@@ -196,7 +197,13 @@ static bool plan(struct dev *dev, const struct options *options)
             return false;
         }
     }
-    dev->launch = (struct dev_launch){dev->cluster, options->rest, options->rest_count};
+    /* Not /proc/self/exe itself: `ps` and `top` would call every node "exe". */
+    const ssize_t length = readlink("/proc/self/exe", dev->program, sizeof dev->program - 1);
+    dev->program[length > 0 ? length : 0] = '\0';
+    dev->launch = (struct dev_launch){.program = dev->program,
+                                      .cluster = dev->cluster,
+                                      .flags = options->rest,
+                                      .flag_count = options->rest_count};
     return check_ports(dev);
 }
 
