@@ -92,9 +92,14 @@ static void network_step(struct cluster *cluster, const struct weights *weights)
 static void client_step(struct cluster *cluster)
 {
     struct prng *prng = &cluster->prng;
-    const node_id leader = cluster_leader(cluster);
-    const node_id node =
-        leader == NODE_NONE || prng_chance(prng, 1, 4) ? any_node(cluster) : leader;
+    node_id node = any_node(cluster);
+    for (size_t i = 1; i <= cluster->node_count; i++) {
+        /* Whoever believes to lead, not only who does: clients do not know better. */
+        const struct cluster_node *one = &cluster->nodes[i];
+        if (one->alive && one->raft.role == RAFT_LEADER && prng_chance(prng, 1, 2)) {
+            node = one->id;
+        }
+    }
     raft_index index = 0;
     if (prng_chance(prng, 2, 3)) {
         (void)cluster_propose(cluster, node, &index);
@@ -199,7 +204,7 @@ static void calm_down(struct cluster *cluster)
 
 static void run(struct cluster *cluster, uint64_t seed, raft_index *committed)
 {
-    static const size_t sizes[] = {1, 2, 3, 3, 3, 3, 4, 5, 5, 5};
+    static const size_t sizes[] = {1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 7};
     struct prng prng;
     prng_init(&prng, seed);
     const int size =
