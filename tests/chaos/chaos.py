@@ -177,9 +177,9 @@ class Cluster(Serve):
         return [self.resp(node) for node in self.all_nodes()]
 
     def local_value(self, node, *words):
-        """A read of what this node itself holds."""
+        """A read of what this node itself holds, or the Error it answers."""
         with Resp(self.resp(node)) as connection:
-            return connection.ok(*words, "LEVEL", "local")
+            return connection.command(*words, "LEVEL", "local")
 
 
 # --- Privileges -----------------------------------------------------------------------------------
