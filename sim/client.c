@@ -149,7 +149,6 @@ static void draw_operation(struct client *client, size_t slot_number)
         const bool is_late = world->operations_left < world->options.operation_count / 2;
         if (world->options.selftest && !world->selftest_done && is_late &&
             slot->operation.kind == HISTORY_PUSH) {
-            world->selftest_done = true;
             slot->operation.is_dropped = true;
             slot->operation.request_id[0] = '\0';
         }
@@ -300,6 +299,9 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                 (const char *)reply->text.data);
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
+    }
+    if (operation->is_dropped && answer.outcome == HISTORY_OK) {
+        world->selftest_done = true;
     }
     if (operation->is_repeat && answer.outcome == HISTORY_OK) {
         check_repeat(&world->violation, bytes_of_text(operation->request_id),

@@ -106,9 +106,9 @@ static void look_at_recovery(struct host *host, const struct raft *raft)
     struct oracle *oracle = &host->world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
     host->has_raft = true;
-    world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s", host->id,
-                (unsigned long long)raft->log.start_index, (unsigned long long)raft->log.last_index,
-                (unsigned long long)raft->hard.term,
+    world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s",
+                host->id, (unsigned long long)raft->log.start_index,
+                (unsigned long long)raft->log.last_index, (unsigned long long)raft->hard.term,
                 disk_is_clean(host->disk, "wal") ? "clean" : "not clean");
     check_recovered(oracle, mirror, raft);
     mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk, "wal"));
@@ -174,8 +174,7 @@ void host_init(struct host *host, struct world *world, node_id id)
     host->disk = disk_new(prng_next(prng));
     host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
     const uint32_t drift = world->options.drift_ppm_max;
-    host->clock.drift_ppm =
-        (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
+    host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
     const uint32_t offset = world->options.wall_offset_ms_max;
     host->clock.wall_offset_ms =
         (int64_t)prng_below(prng, (uint64_t)offset * 2 + 1) - (int64_t)offset;
@@ -242,9 +241,10 @@ static bool start_node(struct host *host)
     struct node_options options;
     set_node_options(host, &options);
     char error[512] = "";
+    host->env.files = disk_files(host->disk);
+    host->env.engine = host->engine;
     host->is_in_start = true;
-    const int err = node_start(&options, &host->env, disk_files(host->disk), host->engine,
-                               &host->node, error, sizeof error);
+    const int err = node_start(&options, &host->env, &host->node, error, sizeof error);
     host->is_in_start = false;
     if (err == Q_OK) {
         return true;
@@ -374,8 +374,8 @@ static void start_log_job(struct host *host, const struct raft *raft)
     host->log_wanted = false;
     host->log_is_busy = true;
     if (raft != NULL) {
-        mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index,
-                          host->log_hard, raft->log.start_index);
+        mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index, host->log_hard,
+                          raft->log.start_index);
     }
     const int err = wal_job_write(node_wal(host->node));
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
@@ -513,8 +513,7 @@ void host_timer(struct host *host, const struct event *event)
         }
     }
     host->timer_at_us = UINT64_MAX;
-    const uint64_t deadline_us =
-        sim_clock_world_us(&host->clock, node_next_deadline(host->node));
+    const uint64_t deadline_us = sim_clock_world_us(&host->clock, node_next_deadline(host->node));
     if (deadline_us > host->world->now_us) {
         arm_timer(host); /* The deadline has moved since; no turn is due. */
         return;

@@ -69,13 +69,11 @@ struct node_request {
     void *counting;      /* COUNTING: the count under way. */
 };
 
-/* Opens the log, recovers, and starts as follower. `engine` and `files` stay the caller's. On
- * failure `error` says what and what to do. Q_OK, Q_ECORRUPT, Q_EIO, Q_ENOSPC, Q_EINVAL (wrong
- * cluster). */
+/* Opens the log, recovers, and starts as follower. `env` stays the caller's and is used until
+ * node_free. On failure `error` says what and what to do. Q_OK, Q_ECORRUPT, Q_EIO, Q_ENOSPC,
+ * Q_EINVAL (wrong cluster). */
 int node_start(const struct node_options *options,
                const struct env *env,
-               struct files *files,
-               struct engine *engine,
                struct node **out_node,
                char *error,
                size_t error_size);

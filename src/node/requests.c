@@ -3,6 +3,7 @@
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/reply.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,9 +50,28 @@ static void unlink_request(struct node *node, struct node_request *request)
     node->request_count--;
 }
 
+/* Did the state machine refuse the request id as too old to be known? Then it did nothing now, but
+ * cannot say what became of an earlier attempt. */
+static bool id_was_forgotten(struct bytes reply)
+{
+    static const char PREFIX[] = "REQIDEXPIRED ";
+    struct reader r = reader_of(reply);
+    struct reply_item item;
+    return reply_read(&r, &item) && item.kind == REPLY_ERROR &&
+           item.bytes.size >= sizeof PREFIX - 1 &&
+           memcmp(item.bytes.data, PREFIX, sizeof PREFIX - 1) == 0;
+}
+
+static void say_unknown(struct node *node, struct node_request *request);
+
 void request_finish(struct node *node, struct node_request *request, struct bytes reply)
 {
     Q_CHECK(request->state != REQUEST_DONE);
+    if (request->maybe_executed && id_was_forgotten(reply)) {
+        request->maybe_executed = false;
+        say_unknown(node, request);
+        return;
+    }
     unlink_request(node, request);
     request->done(request, reply);
 }

@@ -166,9 +166,10 @@ static int check_version(int directory_fd, const char *path, char *error, size_t
         return Q_OK;
     }
     text[strcspn(text, "\n")] = '\0';
-    (void)snprintf(error, size,
-                   "data directory %s has format '%s', this program reads 'quorate-data %d'", path,
-                   text, DATA_DIRECTORY_VERSION);
+    (void)snprintf(
+        error, size,
+        "data directory %s has format version '%s', this program reads 'quorate-data %d'", path,
+        text, DATA_DIRECTORY_VERSION);
     return Q_EINVAL;
 }
 

@@ -121,6 +121,8 @@ static int start_node(struct server *server, char *error, size_t error_size)
     server->files = os_files_new(server->config.data_directory);
     server->env = (struct env){
         .context = server,
+        .files = server->files,
+        .engine = server->engine,
         .monotonic_ms = monotonic_ms,
         .wall_ms = wall_ms,
         .peer_begin = server_peer_begin,
@@ -133,8 +135,7 @@ static int start_node(struct server *server, char *error, size_t error_size)
         (void)snprintf(error, error_size, "the system has no random numbers");
         return Q_EIO;
     }
-    return node_start(options, &server->env, server->files, server->engine, &server->node, error,
-                      error_size);
+    return node_start(options, &server->env, &server->node, error, error_size);
 }
 
 static int open_everything(struct server *server, char *error, size_t error_size)

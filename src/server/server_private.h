@@ -49,6 +49,8 @@ struct server {
     enum server_stage stage;
     uint64_t resign_until_ms;
     uint64_t drain_until_ms;
+    uint64_t stay_until_ms; /* Not before, while draining. */
+    bool was_leader;        /* When told to stop. */
     void (*reload)(void *context);
     void *reload_context;
     bool has_directory;

@@ -61,6 +61,8 @@ def main():
     wanted = sys.argv[1:]
     chosen = [entry for entry in _cases if not wanted or any(w in entry[0] for w in wanted)]
     failed = 0
+    if not os.access(QUORATE, os.X_OK):
+        sys.exit(f"{QUORATE} is missing: build it first (make release), or set QUORATE_BIN")
     print(f"1..{len(chosen)}", flush=True)
     for number, (sentence, function) in enumerate(chosen, 1):
         began = time.monotonic()

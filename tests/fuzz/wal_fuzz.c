@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "store/wal.h"
 #include "store/wal_format.h"
-#include "tests/harness/fault_files.h"
+#include "tests/harness/fault_files.c"
 
 #define FIRST ((uint64_t)0x28)
 

@@ -31,9 +31,9 @@ static struct cluster_node *node_of(struct cluster *cluster, node_id id)
     return &cluster->nodes[id];
 }
 
-struct raft *cluster_raft(struct cluster *cluster, node_id node)
+struct raft *cluster_raft(struct cluster *cluster, node_id id)
 {
-    return &node_of(cluster, node)->raft;
+    return &node_of(cluster, id)->raft;
 }
 
 /* ---- disks ---- */
@@ -556,10 +556,10 @@ void cluster_link(struct cluster *cluster, node_id a, node_id b, bool up)
     cluster->cut[b][a] = !up;
 }
 
-void cluster_isolate(struct cluster *cluster, node_id node, bool isolated)
+void cluster_isolate(struct cluster *cluster, node_id id, bool isolated)
 {
     for (size_t i = 1; i <= cluster->node_count; i++) {
-        cluster_link(cluster, node, (node_id)i, !isolated);
+        cluster_link(cluster, id, (node_id)i, !isolated);
     }
 }
 

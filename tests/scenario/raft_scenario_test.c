@@ -23,7 +23,7 @@
  *   status, packets, streams, log N, applied N     print
  *   invariants              prints ok (the oracle has looked after each step anyway)
  */
-#include "harness/raft_cluster.c"
+#include "harness/raft_cluster.c" /* NOLINT(bugprone-suspicious-include): see its header. */
 
 #include <dirent.h>
 

@@ -25,7 +25,7 @@ static inline size_t buf_size(const struct buf *buf)
 /* Borrowed until the next call that changes the buf. */
 static inline struct bytes buf_bytes(const struct buf *buf)
 {
-    /* Adding even 0 to NULL is undefined. */
+    /* An empty buf may have no memory, and NULL + 0 is not defined in C. */
     const uint8_t *data = buf->data == NULL ? NULL : buf->data + buf->start;
     return (struct bytes){.data = data, .size = buf->end - buf->start};
 }

@@ -46,7 +46,7 @@ TEST(every_row_is_served_in_one_way_and_says_so_in_its_flags)
         } else {
             EXPECT((c->flags & (COMMAND_WRITE | COMMAND_READONLY)) == 0 && c->first_key == 0);
         }
-        for (size_t j = 0; j < c->subcommand_count; j++) {
+        for (size_t j = 0; c->subcommands != NULL && j < c->subcommand_count; j++) {
             EXPECT(c->subcommands[j].answer != NULL && strlen(c->subcommands[j].summary) > 0);
         }
     }

@@ -93,23 +93,64 @@ TEST(an_error_reply_lets_the_next_run_go_on)
     bench_free(bench);
 }
 
+/* Lets the session learn that replies are small; returns how many requests that took. */
+static size_t warm_up(struct bench *bench)
+{
+    const size_t count = 64;
+    for (size_t i = 0; i < count; i++) {
+        bench_send(bench, "get k\r\n");
+        fake_answer_text(&bench->node, i, "v");
+    }
+    buf_clear(session_output(bench->session));
+    return count;
+}
+
 TEST(a_pipeline_may_fill_its_limit_and_the_next_command_waits)
 {
     struct bench *bench = bench_new(SESSION_RESP);
+    const size_t first = warm_up(bench);
     for (size_t i = 0; i < SESSION_PIPELINE_MAX - 1; i++) {
         bench_send(bench, "get k\r\n");
     }
     EXPECT(!session_is_full(bench->session));
     bench_send(bench, "get k\r\nget last\r\n");
-    EXPECT(bench->node.submitted == SESSION_PIPELINE_MAX);
+    EXPECT(bench->node.submitted == first + SESSION_PIPELINE_MAX);
     EXPECT(session_is_full(bench->session));
-    fake_answer_text(&bench->node, 0, "v");
+    fake_answer_text(&bench->node, first, "v");
     EXPECT(!session_is_full(bench->session));
     session_resume(bench->session);
-    EXPECT(bench->node.submitted == SESSION_PIPELINE_MAX + 1);
-    EXPECT(arg_is(bench, SESSION_PIPELINE_MAX, 0, "last"));
+    EXPECT(bench->node.submitted == first + SESSION_PIPELINE_MAX + 1);
+    EXPECT(arg_is(bench, first + SESSION_PIPELINE_MAX, 0, "last"));
+    session_free(bench->session);
+    bench->session = NULL;
+    EXPECT(bench->node.cancelled == SESSION_PIPELINE_MAX);
     bench_free(bench);
-    /* Freed with 1024 requests open: all of them were cancelled. */
+}
+
+/* What is in flight may come back at once: its size must be bounded before it does. */
+TEST(large_replies_narrow_the_pipeline_and_small_ones_widen_it)
+{
+    struct bench *bench = bench_new(SESSION_RESP);
+    for (size_t i = 0; i < 100; i++) {
+        bench_send(bench, "get k\r\n");
+    }
+    EXPECT(bench->node.submitted == 64); /* Nothing is known of replies yet. */
+    char *value = heap_alloc(SESSION_OUTPUT_MAX / 4 + 1);
+    memset(value, 'v', SESSION_OUTPUT_MAX / 4);
+    fake_answer_text(&bench->node, 0, value);
+    for (size_t i = 1; i < 64; i++) {
+        fake_answer_text(&bench->node, i, value);
+    }
+    buf_clear(session_output(bench->session));
+    session_resume(bench->session);
+    EXPECT(bench->node.submitted == 64 + 4);
+    for (size_t i = 64; i < 100; i++) {
+        fake_answer_text(&bench->node, i, "v");
+        session_resume(bench->session);
+    }
+    EXPECT(bench->node.submitted == 100 && !session_is_full(bench->session));
+    heap_free(value);
+    bench_free(bench);
 }
 
 TEST(a_closed_session_cancels_what_is_in_flight)
@@ -255,6 +296,7 @@ TEST_MAIN(CASE(a_command_goes_to_the_node_and_its_reply_comes_back),
           CASE(a_held_command_survives_the_growth_of_the_input_buffer),
           CASE(an_error_reply_lets_the_next_run_go_on),
           CASE(a_pipeline_may_fill_its_limit_and_the_next_command_waits),
+          CASE(large_replies_narrow_the_pipeline_and_small_ones_widen_it),
           CASE(a_closed_session_cancels_what_is_in_flight),
           CASE(unread_output_stops_further_commands_until_it_is_taken),
           CASE(a_node_may_answer_from_within_the_call),

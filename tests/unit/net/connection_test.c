@@ -93,6 +93,25 @@ TEST(a_full_owner_is_not_read_for_and_goes_on_when_its_output_is_taken)
     echo_stop(&echo);
 }
 
+/* Each answer comes in the very turn that its byte was read or resumed in, before net has looked
+ * whether the owner is full: nothing but that look may keep it going. */
+TEST(an_owner_whose_answer_comes_within_the_turn_is_resumed_until_nothing_is_left)
+{
+    struct echo echo;
+    echo_start(&echo, connection_limits_default());
+    echo.answers_late = true;
+    const int fd = client_connect(listener_port(echo.listener), 0);
+    EXPECT(send(fd, "0123456789", 10, 0) == 10);
+    char answer[16];
+    bool ended = false;
+    const uint64_t began_ms = clock_monotonic_ms();
+    EXPECT(client_receive(echo.loop, fd, answer, 10, &ended) == 10);
+    EXPECT(memcmp(answer, "0123456789", 10) == 0);
+    EXPECT(clock_monotonic_ms() - began_ms < 1000);
+    (void)close(fd);
+    echo_stop(&echo);
+}
+
 static size_t fill(struct echo *echo, int fd, size_t wanted)
 {
     char *data = heap_alloc(wanted);
@@ -263,6 +282,7 @@ TEST(addresses_parse_with_names_numbers_and_brackets_only)
 TEST_MAIN(CASE(what_a_client_sends_comes_to_the_owner_and_the_answer_back),
           CASE(many_connections_are_served_at_once_and_one_too_many_is_told_so),
           CASE(a_full_owner_is_not_read_for_and_goes_on_when_its_output_is_taken),
+          CASE(an_owner_whose_answer_comes_within_the_turn_is_resumed_until_nothing_is_left),
           CASE(a_client_that_never_reads_is_closed_once_its_output_passes_the_limit),
           CASE(a_client_whose_output_does_not_move_is_closed_after_a_while_and_not_before),
           CASE(half_a_command_and_then_silence_ends_the_connection),

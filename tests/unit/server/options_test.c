@@ -137,7 +137,7 @@ TEST(long_lines_are_read_whole_or_refused)
 {
     char text[6000] = "cluster = ";
     for (int i = 0; i < 7; i++) {
-        char host[80];
+        char host[100];
         (void)snprintf(host, sizeof host, "%s%060d.example:%d", i > 0 ? "," : "", i, 7000 + i);
         (void)strcat(text, host);
     }

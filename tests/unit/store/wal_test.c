@@ -1,5 +1,5 @@
 /* store/wal in ordinary weather: group commit, rolling, recycling, what a reopen gives back. */
-#include "harness/fault_files.h"
+#include "harness/fault_files.c"
 #include "harness/temporary_directory.h"
 #include "harness/test.h"
 #include "store/wal.h"
@@ -338,7 +338,9 @@ TEST(a_rotten_first_batch_of_a_segment_never_takes_the_states_before_it_along)
         fault_damage(&f, newest->path, damaged, 4);
         const int result = try_open(&f.files, &seen, &wal);
         if (result == Q_OK) {
-            EXPECT(strtoul(seen.state[1], NULL, 10) == jobs - 1);
+            char wanted[16];
+            (void)snprintf(wanted, sizeof wanted, "%zu", jobs - 1);
+            EXPECT(strcmp(seen.state[1], jobs == 1 ? "" : wanted) == 0);
             wal_close(wal);
         } else {
             EXPECT(result == Q_ECORRUPT);

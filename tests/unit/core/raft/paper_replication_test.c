@@ -144,7 +144,7 @@ TEST(applies_come_in_bounded_batches_one_at_a_time)
 {
     struct raft_effect effects[16];
     one_start_empty(&one, 1);
-    one.raft.config.apply_bytes_max = 2 * (100 + RAFT_ENTRY_OVERHEAD);
+    one.raft.config.apply_bytes_max = (size_t)2 * (100 + RAFT_ENTRY_OVERHEAD);
     one_win(&one);
     one_persist(&one);
     one_collect(&one);
@@ -213,6 +213,20 @@ TEST(at_the_limit_of_saves_gated_messages_wait)
     one_collect(&one);
     EXPECT(one_effect(&one, RAFT_EFFECT_SAVE)->last == RAFT_SAVES_MAX + 1);
     EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0)->message.index == RAFT_SAVES_MAX + 1);
+}
+
+/* Acknowledgements are cumulative: those of one turn, or of a disk that lags, are one message. */
+TEST(acknowledgements_that_wait_are_merged)
+{
+    one_start_empty(&one, 3);
+    for (raft_index i = 0; i < 4 * RAFT_OUTBOX_MAX; i++) {
+        one_append(&one, append_after(2, 1, i, i == 0 ? 0 : 1), 1, 1);
+    }
+    one_append(&one, append_after(2, 1, 0, 0), 1, 1); /* A late one does not lower it. */
+    EXPECT(one.raft.dropped_messages == 0);
+    one_collect(&one);
+    EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0)->message.index == 4 * RAFT_OUTBOX_MAX);
+    EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 1) == NULL);
 }
 
 /* ---- leaders ---- */
@@ -414,7 +428,7 @@ TEST(the_window_stops_at_its_limit_of_bytes)
 {
     one_start_empty(&one, 3);
     one_win_and_settle(&one);
-    one.raft.config.inflight_bytes_max = 2 * (980 + RAFT_ENTRY_OVERHEAD);
+    one.raft.config.inflight_bytes_max = (size_t)2 * (980 + RAFT_ENTRY_OVERHEAD);
     for (int i = 0; i < 3; i++) {
         (void)one_propose(&one, 980);
         one_collect(&one);
@@ -526,6 +540,7 @@ TEST_MAIN(CASE(an_append_that_does_not_fit_is_refused_with_a_hint),
           CASE(a_late_completion_does_not_cover_entries_replaced_meanwhile),
           CASE(a_completion_counts_over_a_change_of_term_for_what_stayed),
           CASE(at_the_limit_of_saves_gated_messages_wait),
+          CASE(acknowledgements_that_wait_are_merged),
           CASE(a_new_leader_appends_an_empty_entry_of_its_term),
           CASE(the_leader_counts_itself_only_when_its_own_entry_is_durable),
           CASE(an_entry_of_an_earlier_term_commits_only_under_one_of_this_term),

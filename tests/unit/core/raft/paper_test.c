@@ -119,7 +119,7 @@ TEST(a_candidate_asks_for_votes_once_its_own_is_durable)
 {
     become_candidate(3);
     const struct raft_effect *save = one_effect(&one, RAFT_EFFECT_SAVE);
-    EXPECT(save != NULL && save->has_hard);
+    EXPECT(save->has_hard);
     EXPECT(save->hard.term == 1 && save->hard.vote == 1);
     for (node_id to = 2; to <= 3; to++) {
         EXPECT(one_sent(&one, RAFT_MSG_VOTE, to, 0)->after_save == save->save);
@@ -170,7 +170,7 @@ TEST(a_vote_is_remembered_over_a_restart_and_leaves_only_when_durable)
     one_receive(&one, vote_request(2, 3));
     one_collect(&one);
     const struct raft_effect *save = one_effect(&one, RAFT_EFFECT_SAVE);
-    EXPECT(save != NULL && save->has_hard && save->hard.term == 3 && save->hard.vote == 2);
+    EXPECT(save->has_hard && save->hard.term == 3 && save->hard.vote == 2);
     EXPECT(one_sent(&one, RAFT_MSG_VOTE_REPLY, 2, 0)->after_save == save->save);
     one_start(&one, 3, save->hard, NULL, 0);
     one_receive(&one, vote_request(3, 3));
