@@ -50,22 +50,16 @@ static void unlink_request(struct node *node, struct node_request *request)
     node->request_count--;
 }
 
-/* Says the reply that this attempt was turned away before it could do anything? */
-static bool is_refusal(struct bytes reply)
+/* Did the state machine refuse the request id as too old to be known? Then it did nothing now, but
+ * cannot say what became of an earlier attempt. */
+static bool id_was_forgotten(struct bytes reply)
 {
-    static const char *const PREFIXES[] = {"BUSY ", "CLUSTERDOWN ", "TRYAGAIN ", "REQIDEXPIRED "};
+    static const char PREFIX[] = "REQIDEXPIRED ";
     struct reader r = reader_of(reply);
     struct reply_item item;
-    if (!reply_read(&r, &item) || item.kind != REPLY_ERROR) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++) {
-        const size_t size = strlen(PREFIXES[i]);
-        if (item.bytes.size >= size && memcmp(item.bytes.data, PREFIXES[i], size) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return reply_read(&r, &item) && item.kind == REPLY_ERROR &&
+           item.bytes.size >= sizeof PREFIX - 1 &&
+           memcmp(item.bytes.data, PREFIX, sizeof PREFIX - 1) == 0;
 }
 
 static void say_unknown(struct node *node, struct node_request *request);
@@ -73,8 +67,7 @@ static void say_unknown(struct node *node, struct node_request *request);
 void request_finish(struct node *node, struct node_request *request, struct bytes reply)
 {
     Q_CHECK(request->state != REQUEST_DONE);
-    if (request->maybe_executed && is_refusal(reply)) {
-        /* True of this attempt, but an earlier one may yet take effect. */
+    if (request->maybe_executed && id_was_forgotten(reply)) {
         request->maybe_executed = false;
         say_unknown(node, request);
         return;
