@@ -49,11 +49,50 @@ static void unlink_request(struct node *node, struct node_request *request)
     node->request_count--;
 }
 
+/* What is said of a write that may or may not happen. */
+static void put_unknown(const struct node *node, const struct node_request *request, struct buf *out)
+{
+    if (request->index > 0 && !request->maybe_executed) {
+        reply_error(out, "OUTCOMEUNKNOWN", "%u.%llu.%llu the write may or may not take effect",
+                    node->replica.group, (unsigned long long)request->term,
+                    (unsigned long long)request->index);
+    } else {
+        reply_error(out, "OUTCOMEUNKNOWN",
+                    "- the write was sent to the leader and may or may not take effect");
+    }
+}
+
+/* Whether a reply claims that nothing was done. */
+static bool is_refusal(struct bytes reply)
+{
+    static const char *const prefixes[] = {"CLUSTERDOWN ", "BUSY ", "REQIDEXPIRED "};
+    struct reader r = reader_of(reply);
+    struct reply_item item;
+    if (!reply_read(&r, &item) || item.kind != REPLY_ERROR) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        const struct bytes prefix = bytes_of_text(prefixes[i]);
+        if (item.bytes.size >= prefix.size &&
+            memcmp(item.bytes.data, prefix.data, prefix.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void request_finish(struct node *node, struct node_request *request, struct bytes reply)
 {
     Q_CHECK(request->state != REQUEST_DONE);
+    struct buf unknown = {0};
+    /* That the last try was refused says nothing of the first. */
+    if (request->maybe_executed && is_refusal(reply)) {
+        put_unknown(node, request, &unknown);
+        reply = buf_bytes(&unknown);
+    }
     unlink_request(node, request);
     request->done(request, reply);
+    buf_deinit(&unknown);
 }
 
 void request_fail(
@@ -72,14 +111,10 @@ void request_fail(
 
 static void say_unknown(struct node *node, struct node_request *request)
 {
-    if (request->index > 0) {
-        request_fail(node, request, "OUTCOMEUNKNOWN",
-                     "%u.%llu.%llu the write may or may not take effect", node->replica.group,
-                     (unsigned long long)request->term, (unsigned long long)request->index);
-    } else {
-        request_fail(node, request, "OUTCOMEUNKNOWN",
-                     "- the write was sent to the leader and may or may not take effect");
-    }
+    struct buf reply = {0};
+    put_unknown(node, request, &reply);
+    request_finish(node, request, buf_bytes(&reply));
+    buf_deinit(&reply);
 }
 
 void request_unknown(struct node *node, struct node_request *request)
