@@ -354,6 +354,7 @@ void replica_log_done(struct node *node)
         replica->save_first = (replica->save_first + 1) % RAFT_SAVES_MAX;
         replica->save_count--;
         raft_persisted(&replica->raft, node->now_ms, number);
+        replica->state_durable = true; /* The first save of all has the term. */
     }
     struct list *link = list_first(&replica->gated);
     while (link != NULL) {
