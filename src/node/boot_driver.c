@@ -59,6 +59,7 @@ int boot_driver_start(struct node *node, char *error, size_t error_size)
     }
     struct boot_config config = {
         .list = node->list,
+        .run = prng_next(&node->prng),
         .nonce = node->identity.nonce,
         .map = node->identity.map,
     };
