@@ -34,6 +34,10 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         do {
             identity->nonce = prng_next(&node->prng);
         } while (identity->nonce == 0);
+        err = Q_OK;
+    }
+    if (err == Q_OK && identity->map.version == 0) {
+        /* Until there is a map the address is whatever the node is started with. */
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
