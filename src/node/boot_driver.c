@@ -105,6 +105,12 @@ static void store_map(struct node *node)
         node_fail(node, err, "storing the cluster map failed");
         return;
     }
+    if (!cluster_list_equal(&node->list, &identity->map.list)) {
+        /* Numbers and connections follow the list of this start, the cluster's the map. */
+        node_fail(node, Q_EINVAL, "the cluster has other members than the list; it is stored now, "
+                                  "start this node again");
+        return;
+    }
     boot_map_stored(&node->boot);
 }
 
@@ -112,6 +118,9 @@ static void do_effects(struct node *node, node_id from, const struct boot_effect
 {
     if (effects->store_map) {
         store_map(node);
+        if (node->failure != Q_OK) {
+            return;
+        }
     }
     for (size_t i = 0; i < effects->send_count; i++) {
         send_hello(node, effects->send[i], true);
