@@ -424,7 +424,8 @@ void requests_jumped(struct node *node, raft_index index)
 
 static void expire(struct node *node, struct node_request *request)
 {
-    const unsigned long long ms = node->options.request_timeout_ms;
+    const unsigned long long ms =
+        request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
     const bool write = request_is_write(request);
     const bool in_doubt = request->maybe_executed || request->state == REQUEST_PROPOSED ||
                           request->state == REQUEST_FORWARDED;
