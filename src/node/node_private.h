@@ -74,7 +74,7 @@ struct replica {
     raft_term term;
     node_id leader;
     uint64_t fresh_at_ms;    /* The leader told us then of a commit index that we applied. */
-    raft_index fresh_wanted; /* Commit index told last, and when; see replica_age_ms. */
+    raft_index fresh_wanted; /* Commit index told, not applied yet, and when it was told. */
     uint64_t fresh_wanted_at_ms;
     uint64_t compact_at_ms; /* Next look at the log's size. */
     bool flush_started;

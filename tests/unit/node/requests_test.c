@@ -366,6 +366,42 @@ TEST(a_follower_is_fresh_under_load)
     world_close(&world);
 }
 
+static enum world_verdict lose_appends(struct world *world, const struct world_message *message)
+{
+    (void)world;
+    const bool append = world_message_type(message) == PEER_RAFT &&
+                        message->body[PEER_HEADER_SIZE + 4] == RAFT_MSG_APPEND;
+    return append ? WORLD_DROP : WORLD_PASS;
+}
+
+TEST(a_leader_that_has_committed_nothing_yet_is_as_old_as_what_it_heard)
+{
+    struct world world;
+    struct answer answer = {0};
+    world_open(&world, 3);
+    const node_id leader = world_settle(&world);
+    answer_set(&world, leader, &answer, "cat", "tom");
+    answer_wait(&world, &answer);
+    world_run(&world, 200);
+    world.judge = lose_appends;
+    world_crash(&world, leader, 0);
+    for (int i = 0; i < 5000 && world_leader(&world) == NODE_NONE; i++) {
+        world_step(&world);
+    }
+    const node_id next = world_leader(&world);
+    EXPECT(next != NODE_NONE);
+    world_run(&world, 300);
+    EXPECT(world_leader(&world) == next);
+    ask_local(&world, next, &answer, 200);
+    EXPECT(answer_starts(&answer, "LEVEL "));
+    world.judge = NULL;
+    world_run(&world, 300);
+    ask_local(&world, next, &answer, 200);
+    EXPECT(answer.item.kind == REPLY_BULK);
+    answer_deinit(&answer);
+    world_close(&world);
+}
+
 /* ---- from within `done` ---- */
 
 struct chain {
@@ -477,5 +513,6 @@ TEST_MAIN(CASE(before_the_cluster_has_formed_a_request_waits_until_its_deadline)
           CASE(dbsize_counts_in_slices_what_there_was_when_it_began),
           CASE(a_follower_that_hears_its_leader_is_fresh_though_nothing_is_written),
           CASE(a_follower_is_fresh_under_load),
+          CASE(a_leader_that_has_committed_nothing_yet_is_as_old_as_what_it_heard),
           CASE(done_may_submit_the_same_request_and_cancel_others),
           CASE(a_write_that_was_committed_but_not_applied_is_in_doubt_when_the_node_stops))
