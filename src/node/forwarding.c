@@ -30,7 +30,8 @@ static struct remote_request *remote_of(struct node_request *request)
 bool forward_send(struct node *node, struct node_request *request, node_id to)
 {
     const struct peer *peer = node_peer(node, to);
-    if (peer->incarnation == 0 || request->deadline_ms <= node->now_ms) {
+    if (peer->incarnation == 0 || peer->may_have_restarted ||
+        request->deadline_ms <= node->now_ms) {
         return false;
     }
     struct buf *out = node_send_begin(node, to, PEER_FORWARD);

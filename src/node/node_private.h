@@ -86,6 +86,9 @@ struct replica {
 struct peer {
     bool connected;
     uint64_t incarnation; /* Largest seen; 0 = not heard from. */
+    /* Not heard since its connection broke: it may have restarted, and a FORWARD to the incarnation
+     * we know would then be refused without an answer. */
+    bool may_have_restarted;
     uint64_t heard_at_ms;
     /* FORWARD ids taken from this incarnation: the largest, and a bit for each below it. */
     uint64_t forward_max;
