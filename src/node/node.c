@@ -347,7 +347,7 @@ const struct raft *node_raft(const struct node *node)
 
 uint64_t node_state_hash(struct node *node)
 {
-    return node->booted ? machine_hash(&node->replica.machine) : 0;
+    return node->booted && !snapshot_is_installing(node) ? machine_hash(&node->replica.machine) : 0;
 }
 
 static void peer_status(const struct node *node, size_t i, struct node_peer_status *out)
