@@ -266,6 +266,9 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t node_next_deadline(const struct node *node)
 {
+    if (node->failure != Q_OK) {
+        return UINT64_MAX; /* A turn does nothing any more: no time is worth waking for. */
+    }
     uint64_t at = boot_next_deadline(&node->boot);
     if (!list_is_empty(&node->deadlines)) {
         at = earlier(
