@@ -361,7 +361,7 @@ def damaged_directory():
         (path / "VERSION").write_text("999\n")
         code, out, err = run(other.command(1), limit_s=10)
         equal(code, 1, err)
-        contains(err, "format '999'")
+        contains(err, "'999'")
         (path / "VERSION").write_text(version)
         identity = (path / "identity").read_bytes()
         damaged = bytearray(identity)

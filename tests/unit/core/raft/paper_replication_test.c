@@ -219,13 +219,14 @@ TEST(at_the_limit_of_saves_gated_messages_wait)
 TEST(acknowledgements_that_wait_are_merged)
 {
     one_start_empty(&one, 3);
-    for (raft_index i = 0; i < 4 * RAFT_OUTBOX_MAX; i++) {
+    for (raft_index i = 0; i < (raft_index)4 * RAFT_OUTBOX_MAX; i++) {
         one_append(&one, append_after(2, 1, i, i == 0 ? 0 : 1), 1, 1);
     }
     one_append(&one, append_after(2, 1, 0, 0), 1, 1); /* A late one does not lower it. */
     EXPECT(one.raft.dropped_messages == 0);
     one_collect(&one);
-    EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0)->message.index == 4 * RAFT_OUTBOX_MAX);
+    EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0)->message.index ==
+           (raft_index)4 * RAFT_OUTBOX_MAX);
     EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 1) == NULL);
 }
 
