@@ -14,8 +14,10 @@ import shutil
 import socket
 import time
 
-from harness import (QUORATE, Error, Resp, Serve, Skip, answers_ping, case, contains, encode, equal,
-                     expect, http_get, main, new_directory, note, raw_exchange, resp, run, wait_until)
+from harness import (QUORATE, Error, Resp, Serve, Skip, answers_ping, case, contains, encode,
+                     equal, expect, http_get, main, new_directory, note, raw_exchange, resp, run,
+                     wait_until)
+
 
 server = Serve(3)  # Node 1 is maltreated; alone it would open no peer port.
 
