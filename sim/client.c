@@ -59,7 +59,7 @@ static uint64_t think_time(struct client *client)
 static void begin(struct client *client, size_t slot_number)
 {
     struct operation *operation = &client->slots[slot_number].operation;
-    if (operation->is_local) {
+    if (operation->is_local || operation->filler_size > 0) {
         return;
     }
     const struct history_call call = {
@@ -91,7 +91,7 @@ static void end(struct client *client, const struct operation *operation, const 
 {
     struct world *world = client->world;
     world->operations_done++;
-    if (operation->is_local || operation->is_repeat) {
+    if (operation->is_local || operation->is_repeat || operation->filler_size > 0) {
         return;
     }
     enum history_outcome outcome = answer->outcome;

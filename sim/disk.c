@@ -514,6 +514,21 @@ void disk_boot(struct disk *disk)
     disk->is_down = false;
 }
 
+bool disk_rot(struct disk *disk, const char *path)
+{
+    const struct name *name = names_find(&disk->seen, path);
+    if (name == NULL || name->inode->image.durable.size == 0) {
+        return false;
+    }
+    struct disk_image *image = &name->inode->image;
+    const uint64_t bit = prng_below(&disk->prng, (uint64_t)image->durable.size * 8);
+    image->durable.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+    if (bit / 8 < image->cached.size) {
+        image->cached.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+    }
+    return true;
+}
+
 void disk_wipe(struct disk *disk)
 {
     Q_CHECK(disk->open_count == 0);

@@ -48,6 +48,8 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
+    bool is_condemned; /* It has done so. */
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
@@ -66,6 +68,10 @@ struct host {
     struct buf outgoing;
     raft_index hashed_at; /* Applied index of the last state hash. */
     uint64_t heard_at_us[NODES_MAX + 1];
+    uint64_t sent_at_us[NODES_MAX + 1]; /* Last message of Raft to it, or its connection. */
+    uint64_t leader_since_us;
+    uint64_t log_started_us; /* Of the job on the device. */
+    uint64_t log_looked_us;  /* When the hanging of that job was last looked at. */
 };
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_SENT };
@@ -199,7 +205,7 @@ void faults_reset(struct world *world, node_id a, node_id b);
 void faults_heal(struct world *world);
 
 /* judge.c: */
-/* True when all nodes are up, agree on a leader and have applied everything. */
+/* True when all nodes that can be are up, agree on a leader and have applied everything. */
 bool judge_has_converged(struct world *world);
 /* The end: states equal, histories right. */
 void judge_run(struct world *world);

@@ -37,7 +37,7 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = Q_OK;
     }
     if (err == Q_OK && identity->map.version == 0) {
-        /* Not in a cluster yet: it may still be given another address. */
+        /* Until there is a map the address is whatever the node is started with. */
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
@@ -63,8 +63,8 @@ int boot_driver_start(struct node *node, char *error, size_t error_size)
     }
     struct boot_config config = {
         .list = node->list,
-        .nonce = node->identity.nonce,
         .run = prng_next(&node->prng),
+        .nonce = node->identity.nonce,
         .map = node->identity.map,
     };
     err = cluster_address_set(&config.self, bytes_of_text(node->options.self));
@@ -105,6 +105,13 @@ static void store_map(struct node *node)
         node_fail(node, err, "storing the cluster map failed");
         return;
     }
+    if (!cluster_list_equal(&node->list, &identity->map.list)) {
+        /* Numbers and connections follow the list of this start, the cluster's the map. */
+        node_fail(node, Q_EINVAL,
+                  "the cluster has other members than the list; it is stored now, "
+                  "start this node again");
+        return;
+    }
     boot_map_stored(&node->boot);
 }
 
@@ -112,6 +119,9 @@ static void do_effects(struct node *node, node_id from, const struct boot_effect
 {
     if (effects->store_map) {
         store_map(node);
+        if (node->failure != Q_OK) {
+            return;
+        }
     }
     for (size_t i = 0; i < effects->send_count; i++) {
         send_hello(node, effects->send[i], true);
@@ -121,8 +131,9 @@ static void do_effects(struct node *node, node_id from, const struct boot_effect
     }
     if (effects->log) {
         char text[BOOT_TEXT_SIZE_MAX];
-        (void)boot_text(&node->boot, node->now_ms, text, sizeof text);
-        log_event(LOG_WARN, "cluster_boot", "state=\"%s\"", text);
+        if (boot_text(&node->boot, node->now_ms, text, sizeof text) > 0) {
+            log_event(LOG_WARN, "cluster_boot", "state=\"%s\"", text);
+        }
     }
 }
 

@@ -266,6 +266,9 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t node_next_deadline(const struct node *node)
 {
+    if (node->failure != Q_OK) {
+        return UINT64_MAX; /* A turn does nothing any more: no time is worth waking for. */
+    }
     uint64_t at = boot_next_deadline(&node->boot);
     if (!list_is_empty(&node->deadlines)) {
         at = earlier(
@@ -347,7 +350,7 @@ const struct raft *node_raft(const struct node *node)
 
 uint64_t node_state_hash(struct node *node)
 {
-    return node->booted ? machine_hash(&node->replica.machine) : 0;
+    return node->booted && !snapshot_is_installing(node) ? machine_hash(&node->replica.machine) : 0;
 }
 
 static void peer_status(const struct node *node, size_t i, struct node_peer_status *out)

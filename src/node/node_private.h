@@ -74,10 +74,11 @@ struct replica {
     raft_term term;
     node_id leader;
     uint64_t fresh_at_ms;    /* The leader told us then of a commit index that we applied. */
-    raft_index fresh_wanted; /* Commit index told last, and when; see replica_age_ms. */
+    raft_index fresh_wanted; /* Commit index told, not applied yet, and when it was told. */
     uint64_t fresh_wanted_at_ms;
     uint64_t compact_at_ms; /* Next look at the log's size. */
     bool flush_started;
+    bool state_durable; /* The log on disk has a STATE: a start can tell it from a lost one. */
 };
 
 #define FORWARD_WINDOW 16384 /* Ids remembered per peer, to tell repeated FORWARDs. */
@@ -205,6 +206,8 @@ void request_fail(struct node *node,
                   const char *prefix,
                   const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
+/* Puts it into `deadlines` by its deadline_ms. */
+void request_link_deadline(struct node *node, struct node_request *request);
 /* Another node refused it without doing anything: passed on, unless an earlier attempt is in doubt.
  */
 void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply);
@@ -239,6 +242,8 @@ void forward_receive(struct node *node, node_id from, const struct peer_header *
 void forward_reply_receive(struct node *node, struct reader *r);
 /* Answers a remote request with RETRY and frees it. */
 void forward_reply_retry(struct node *node, struct node_request *request);
+/* `leader` is known to lead: what was forwarded to others will hardly be answered by them. */
+void forward_leader_changed(struct node *node, node_id leader);
 /* The peer restarted or its connection broke: what was forwarded there is in doubt. */
 void forward_peer_lost(struct node *node, node_id peer);
 

@@ -41,8 +41,9 @@ void snapshot_chunk_read(struct reader *r, struct snapshot_chunk *out_chunk)
     const uint8_t last = read_u8(r);
     out_chunk->last = last == 1;
     out_chunk->checksum = read_u64(r);
-    if (last > 1 || out_chunk->term == 0 || out_chunk->index == 0) {
-        r->failed = true;
+    if (last > 1 || out_chunk->index == 0 || out_chunk->index_term == 0 ||
+        out_chunk->index_term > out_chunk->term) {
+        r->failed = true; /* raft_restore takes these for checked. */
     }
     out_chunk->data = read_bytes(r, reader_left(r));
 }

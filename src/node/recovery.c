@@ -203,7 +203,8 @@ int recovery_start_replica(struct node *node,
                            size_t error_size)
 {
     struct replica *replica = &node->replica;
-    *replica = (struct replica){.group = GROUP_DEFAULT, .capacity = RING_FIRST};
+    *replica = (struct replica){
+        .group = GROUP_DEFAULT, .capacity = RING_FIRST, .state_durable = recovery->has_state};
     list_init(&replica->gated);
     const int err = machine_init(&replica->machine, node->engine, GROUP_DEFAULT);
     if (err != Q_OK) {

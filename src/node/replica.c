@@ -143,8 +143,14 @@ static void note_freshness(struct node *node, const struct raft_message *message
         return;
     }
     /* A heartbeat's commit is cut to what we hold; its index is the leader's whole commit index. */
-    replica->fresh_wanted = message->kind == RAFT_MSG_APPEND ? message->commit : message->index;
-    replica->fresh_wanted_at_ms = node->now_ms;
+    const raft_index told = message->kind == RAFT_MSG_APPEND ? message->commit : message->index;
+    if (told <= replica->raft.applied_index) {
+        replica->fresh_at_ms = node->now_ms;
+    } else if (replica->fresh_wanted <= replica->raft.applied_index) {
+        /* One that is still open stays: under load none would ever be met. */
+        replica->fresh_wanted = told;
+        replica->fresh_wanted_at_ms = node->now_ms;
+    }
 }
 
 /* While the state is being replaced a replica votes and hears that its leader lives, no more: its
@@ -292,7 +298,8 @@ static void do_apply(struct node *node, const struct raft_effect *effect)
         return;
     }
     raft_applied(&replica->raft, effect->last);
-    if (effect->last >= replica->fresh_wanted) {
+    if (effect->last >= replica->fresh_wanted &&
+        replica->fresh_wanted_at_ms > replica->fresh_at_ms) {
         replica->fresh_at_ms = replica->fresh_wanted_at_ms;
     }
     requests_deliver(node);
@@ -355,6 +362,7 @@ void replica_log_done(struct node *node)
         replica->save_first = (replica->save_first + 1) % RAFT_SAVES_MAX;
         replica->save_count--;
         raft_persisted(&replica->raft, node->now_ms, number);
+        replica->state_durable = true; /* The first save of all has the term. */
     }
     struct list *link = list_first(&replica->gated);
     while (link != NULL) {
@@ -421,7 +429,9 @@ void replica_compact(struct node *node)
 uint64_t replica_age_ms(const struct node *node)
 {
     const struct replica *replica = &node->replica;
-    if (replica->raft.role != RAFT_LEADER) {
+    /* What its predecessors committed a leader knows only from its own term's first commit on. */
+    if (replica->raft.role != RAFT_LEADER ||
+        replica->raft.applied_index < replica->raft.term_start_index) {
         return replica->fresh_at_ms == 0 ? UINT64_MAX : node->now_ms - replica->fresh_at_ms;
     }
     /* A leader is as fresh as the moment at which a quorum was last heard from. */

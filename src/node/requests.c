@@ -278,7 +278,7 @@ void request_route(struct node *node, struct node_request *request)
 
 /* ---- submit ---- */
 
-static void link_deadline(struct node *node, struct node_request *request)
+void request_link_deadline(struct node *node, struct node_request *request)
 {
     struct list *before = &node->deadlines;
     while (before->previous != &node->deadlines &&
@@ -316,7 +316,7 @@ void node_submit(struct node *node, struct node_request *request)
     request->request.arg_count = 0;
     request->state = REQUEST_SUBMITTED;
     node->request_count++;
-    link_deadline(node, request);
+    request_link_deadline(node, request);
     if (node->failure != Q_OK) {
         refuse(node, request, "CLUSTERDOWN", node->failure_text);
     } else if (node->request_count > node->options.parked_max) {
@@ -419,6 +419,9 @@ void requests_role_changed(struct node *node)
     }
     route_all(node, &node->reading);
     route_all(node, &node->parked);
+    if (node->replica.raft.leader != NODE_NONE) {
+        forward_leader_changed(node, node->replica.raft.leader);
+    }
 }
 
 void requests_jumped(struct node *node, raft_index index)
@@ -434,16 +437,18 @@ void requests_jumped(struct node *node, raft_index index)
 
 static void expire(struct node *node, struct node_request *request)
 {
-    const bool write = request_is_write(request);
-    const bool in_doubt = request->maybe_executed || request->state == REQUEST_PROPOSED ||
-                          request->state == REQUEST_FORWARDED;
-    if (write && in_doubt) {
+    const bool in_doubt = request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED;
+    char text[128];
+    const uint32_t timeout_ms =
+        request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
+    (void)snprintf(text, sizeof text,
+                   "no leader confirmed by a majority within %u ms; nothing was done", timeout_ms);
+    if (request_is_write(request) && in_doubt) {
         say_unknown(node, request);
     } else if (!node->booted) {
         refuse(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {
-        refuse(node, request, "CLUSTERDOWN",
-               "no majority confirmed a leader before the deadline; nothing was done");
+        refuse(node, request, "CLUSTERDOWN", text);
     }
 }
 
@@ -469,8 +474,10 @@ void requests_deinit(struct node *node)
     struct list *link = list_first(&node->deadlines);
     while (link != NULL) {
         struct node_request *request = LIST_ITEM(link, struct node_request, deadline_link);
+        /* COMPLETING here: committed, and then storage failed. */
         if (request_is_write(request) &&
-            (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED)) {
+            (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED ||
+             request->state == REQUEST_COMPLETING)) {
             say_unknown(node, request);
         } else {
             refuse(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");

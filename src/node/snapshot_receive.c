@@ -380,6 +380,11 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
         send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
         return;
     }
+    if (!node->replica.state_durable) {
+        /* A state without any term in the log looks like a lost log, and no start would accept it.
+         * The chunk comes again. */
+        return;
+    }
     const bool same = receiver != NULL && receiver->from == from && receiver->id == chunk->id &&
                       receiver->from_incarnation == node_peer(node, from)->incarnation;
     if (snapshot_is_installing(node)) {

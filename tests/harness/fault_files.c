@@ -154,7 +154,7 @@ void fault_put(struct buf *contents, uint64_t offset, struct bytes bytes)
         memset(buf_reserve(contents, end - old), 0, end - old);
         buf_added(contents, end - old);
     }
-    if (bytes.size > 0) {
+    if (bytes.size > 0 && bytes.data != NULL) {
         memcpy(contents->data + contents->start + offset, bytes.data, bytes.size);
     }
 }

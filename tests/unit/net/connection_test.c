@@ -2,6 +2,8 @@
 #include "base/err.h"
 #include "unit/net/echo.h"
 
+#include <stdio.h>
+
 /* Past what the kernel's buffers of a loopback connection take. */
 #define MUCH ((size_t)8 * 1024 * 1024)
 
@@ -251,7 +253,7 @@ TEST(an_address_in_use_is_an_error_that_names_it)
     EXPECT(listener_new(echo.loop, &options, &second, error, sizeof error) == Q_EEXIST);
     EXPECT(strstr(error, "127.0.0.1") != NULL && strstr(error, "in use") != NULL);
     EXPECT(second == NULL);
-    (void)strcpy(options.address.host, "no.such.host.invalid");
+    (void)snprintf(options.address.host, sizeof options.address.host, "no.such.host.invalid");
     EXPECT(listener_new(echo.loop, &options, &second, error, sizeof error) == Q_EINVAL);
     EXPECT(strstr(error, "no such host") != NULL);
     echo_stop(&echo);
@@ -272,10 +274,10 @@ TEST(addresses_parse_with_names_numbers_and_brackets_only)
     }
     char text[ADDRESS_HOST_SIZE_MAX + 8];
     (void)memset(text, 'a', sizeof text);
-    (void)strcpy(text + ADDRESS_HOST_SIZE_MAX - 1, ":1");
+    memcpy(text + ADDRESS_HOST_SIZE_MAX - 1, ":1", 3);
     EXPECT(address_parse(text, &address)); /* On the limit: 255 characters. */
     (void)memset(text, 'a', sizeof text);
-    (void)strcpy(text + ADDRESS_HOST_SIZE_MAX, ":1");
+    memcpy(text + ADDRESS_HOST_SIZE_MAX, ":1", 3);
     EXPECT(!address_parse(text, &address));
 }
 

@@ -53,7 +53,7 @@ static void load(struct loaded *loaded,
 /* A file with these contents; the caller unlinks it. */
 static void write_file(char path[64], const char *text)
 {
-    (void)strcpy(path, "/tmp/quorate-options-XXXXXX");
+    (void)snprintf(path, 64, "/tmp/quorate-options-XXXXXX");
     const int fd = mkstemp(path);
     REQUIRE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     (void)close(fd);
@@ -136,12 +136,12 @@ TEST(a_bad_value_in_the_file_is_an_error_even_where_a_flag_wins)
 TEST(long_lines_are_read_whole_or_refused)
 {
     char text[6000] = "cluster = ";
+    size_t used = strlen(text);
     for (int i = 0; i < 7; i++) {
-        char host[100];
-        (void)snprintf(host, sizeof host, "%s%060d.example:%d", i > 0 ? "," : "", i, 7000 + i);
-        (void)strcat(text, host);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%060d.example:%d",
+                                 i > 0 ? "," : "", i, 7000 + i);
     }
-    (void)strcat(text, "\n");
+    text[used] = '\n';
     char path[64];
     write_file(path, text);
     struct loaded loaded;
@@ -197,8 +197,8 @@ TEST(sizes_take_units_and_do_not_overflow)
     struct loaded loaded;
     LOAD(&loaded, no_environment, "--value-size-max", "16M", "--log-keep-bytes", "65536k");
     EXPECT(loaded.is_fine);
-    EXPECT(options_number(&loaded.options, "value-size-max") == 16U * 1024 * 1024);
-    EXPECT(options_number(&loaded.options, "log-keep-bytes") == 64U * 1024 * 1024);
+    EXPECT(options_number(&loaded.options, "value-size-max") == UINT64_C(16777216));
+    EXPECT(options_number(&loaded.options, "log-keep-bytes") == UINT64_C(67108864));
     options_deinit(&loaded.options);
     LOAD(&loaded, no_environment, "--value-size-max", "18014398509481985G");
     EXPECT(!loaded.is_fine);

@@ -6,6 +6,7 @@
 #include "harness/temporary_directory.h"
 #include "harness/test.h"
 #include "store/engine.h"
+#include "store/file.h"
 
 #define ENGINES 2
 #define KEYS    48
@@ -429,6 +430,62 @@ TEST(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_u
     subject_close(&subject);
 }
 
+/* Flips a bit in every block of every table file of a closed database. */
+static void damage_tables(const char *directory)
+{
+    struct files *files = os_files_new(directory);
+    REQUIRE(files != NULL);
+    for (unsigned number = 1; number < 50; number++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "%06u.sst", number);
+        struct file *file = NULL;
+        if (files->open(files->context, path, false, &file) != Q_OK) {
+            continue;
+        }
+        for (uint64_t at = 100; at < 20000; at += 1000) {
+            uint8_t byte = 0;
+            size_t got = 0;
+            REQUIRE(files->read(files->context, file, at, &byte, 1, &got) == Q_OK && got == 1);
+            byte ^= 1;
+            REQUIRE(files->write(files->context, file, at, bytes_of(&byte, 1)) == Q_OK);
+        }
+        files->close(files->context, file);
+    }
+    os_files_free(files);
+}
+
+TEST(rocks_reports_damaged_tables_as_corruption_and_never_as_a_value)
+{
+    struct subject subject;
+    subject_open(&subject, 1);
+    struct prng prng;
+    prng_init(&prng, 1);
+    for (uint32_t i = 0; i < 1000; i++) {
+        uint64_t noise[8]; /* So that it does not compress. */
+        for (size_t n = 0; n < 8; n++) {
+            noise[n] = prng_next(&prng);
+        }
+        write_one(subject.engine, (struct engine_operation){.kind = ENGINE_PUT,
+                                                            .key = bytes_of(&i, sizeof i),
+                                                            .value = bytes_of(noise, 64)});
+    }
+    EXPECT(subject.engine->ops->flush(subject.engine, true) == Q_OK);
+    subject.engine->ops->close(subject.engine);
+    damage_tables(subject.directory.path);
+    char error[256];
+    EXPECT(rocks_open(subject.directory.path, &subject.engine, error, sizeof error) == Q_OK);
+    const uint32_t key = 7;
+    struct engine_value value;
+    EXPECT(engine_get(subject.engine, bytes_of(&key, sizeof key), &value) == Q_ECORRUPT);
+    struct engine_iterator *i = subject.engine->ops->iterator_new(
+        subject.engine, NULL, bytes_of_text(""), bytes_of_text(""));
+    while (subject.engine->ops->iterator_next(i)) {
+    }
+    EXPECT(subject.engine->ops->iterator_error(i) == Q_ECORRUPT);
+    subject.engine->ops->iterator_free(i);
+    subject_close(&subject);
+}
+
 TEST(a_memory_engine_falls_back_to_any_batch_since_the_flush)
 {
     for (size_t keep = 0; keep < 7; keep++) {
@@ -466,4 +523,5 @@ TEST_MAIN(CASE(a_key_is_what_was_put_last),
           CASE(random_batches_agree_with_a_trivial_model),
           CASE(random_crashes_of_the_memory_engine_agree_with_the_model_too),
           CASE(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_use),
+          CASE(rocks_reports_damaged_tables_as_corruption_and_never_as_a_value),
           CASE(a_memory_engine_falls_back_to_any_batch_since_the_flush))

@@ -1,5 +1,5 @@
 /* store/wal in ordinary weather: group commit, rolling, recycling, what a reopen gives back. */
-#include "harness/fault_files.c"
+#include "harness/fault_files.c" /* NOLINT(bugprone-suspicious-include) */
 #include "harness/temporary_directory.h"
 #include "harness/test.h"
 #include "store/wal.h"
@@ -452,6 +452,46 @@ TEST(one_stream_too_many_or_a_state_too_large_in_a_log_is_refused)
     }
 }
 
+TEST(a_batch_with_more_or_fewer_records_than_it_says_is_refused)
+{
+    for (uint32_t count = 1; count < 4; count++) {
+        struct fault_files f;
+        fault_files_init(&f);
+        struct buf records = {0};
+        for (group_id i = 1; i < 3; i++) {
+            const struct wal_record record = {.kind = WAL_RECORD_RESET, .entry = {.stream = i}};
+            wal_record_encode(&record, buf_reserve(&records, WAL_RECORD_HEADER_SIZE));
+            buf_added(&records, WAL_RECORD_HEADER_SIZE);
+        }
+        forge(&f, &records, count);
+        buf_deinit(&records);
+        struct seen seen;
+        struct wal *wal = NULL;
+        EXPECT(try_open(&f.files, &seen, &wal) == (count == 2 ? Q_OK : Q_ECORRUPT));
+        wal_close(wal);
+        fault_files_deinit(&f);
+    }
+}
+
+TEST(segment_numbers_that_were_never_given_are_refused)
+{
+    const char *paths[] = {"wal/0000000000000000.seg", "wal/8000000000000000.seg",
+                           "wal/7fffffffffffffff.seg"};
+    for (size_t i = 0; i < 3; i++) {
+        struct fault_files f;
+        fault_files_init(&f);
+        EXPECT(f.files.make_directory(&f, "wal") == Q_OK);
+        struct file *file = NULL;
+        EXPECT(f.files.open(&f, paths[i], true, &file) == Q_OK);
+        f.files.close(&f, file);
+        struct seen seen;
+        struct wal *wal = NULL;
+        EXPECT(try_open(&f.files, &seen, &wal) == (i == 2 ? Q_OK : Q_ECORRUPT));
+        wal_close(wal);
+        fault_files_deinit(&f);
+    }
+}
+
 TEST(numbers_start_from_the_seed_only_in_an_empty_directory)
 {
     struct fault_files f;
@@ -683,6 +723,8 @@ TEST_MAIN(CASE(a_record_is_durable_when_the_job_that_took_it_has_ended),
           CASE(a_log_that_begins_with_a_broken_batch_is_refused_unless_it_is_its_very_first),
           CASE(all_streams_with_the_largest_state_fit_and_come_back),
           CASE(one_stream_too_many_or_a_state_too_large_in_a_log_is_refused),
+          CASE(a_batch_with_more_or_fewer_records_than_it_says_is_refused),
+          CASE(segment_numbers_that_were_never_given_are_refused),
           CASE(numbers_start_from_the_seed_only_in_an_empty_directory),
           CASE(any_seed_makes_a_log_that_opens_again_and_goes_on),
           CASE(too_many_spares_are_removed_at_the_start_and_strangers_left_alone),
