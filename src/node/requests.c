@@ -461,8 +461,10 @@ void requests_deinit(struct node *node)
     struct list *link = list_first(&node->deadlines);
     while (link != NULL) {
         struct node_request *request = LIST_ITEM(link, struct node_request, deadline_link);
+        /* COMPLETING here: committed, and then storage failed. */
         if (request_is_write(request) &&
-            (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED)) {
+            (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED ||
+             request->state == REQUEST_COMPLETING)) {
             say_unknown(node, request);
         } else {
             request_fail(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
