@@ -279,7 +279,7 @@ uint64_t node_next_deadline(const struct node *node)
     if (!list_is_empty(&node->parked)) {
         at = earlier(at, node->parked_retry_at_ms);
     }
-    if (!list_is_empty(&node->counting)) {
+    if (!list_is_empty(&node->counting) || node->replica.unfinished) {
         return node->now_ms;
     }
     if (!node->booted) {

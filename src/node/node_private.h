@@ -78,6 +78,7 @@ struct replica {
     uint64_t fresh_wanted_at_ms;
     uint64_t compact_at_ms; /* Next look at the log's size. */
     bool flush_started;
+    bool unfinished;    /* Raft has more effects than the last turn had time for. */
     bool state_durable; /* The log on disk has a STATE: a start can tell it from a lost one. */
 };
 

@@ -8,6 +8,7 @@
 #define EFFECTS_MAX        64
 #define RING_ROOM_SPARE    8 /* Entries raft may add by itself: its no-op. */
 #define COMPACT_EVERY_MS   100
+#define COLLECT_MS_MAX     20 /* Of one turn; far below an election timeout. */
 #define GROUP_STATE_FORMAT 1
 
 /* ---- the group's STATE record ---- */
@@ -352,12 +353,18 @@ void replica_collect(struct node *node)
     struct raft_effect effects[EFFECTS_MAX];
     replica_make_room(replica, 0);
     size_t count = raft_collect(&replica->raft, effects, EFFECTS_MAX);
+    replica->unfinished = false;
     while (count > 0 && node->failure == Q_OK) {
         replica_sync_payloads(replica);
         for (size_t i = 0; i < count && node->failure == Q_OK; i++) {
             do_effect(node, &effects[i]);
         }
         replica_make_room(replica, 0);
+        if (node->env->monotonic_ms(node->env->context) >= node->now_ms + COLLECT_MS_MAX) {
+            /* A long backlog to apply must not keep heartbeats waiting: the rest next turn. */
+            replica->unfinished = true;
+            return;
+        }
         count = node->failure == Q_OK ? raft_collect(&replica->raft, effects, EFFECTS_MAX) : 0;
     }
 }
