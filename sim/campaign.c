@@ -104,7 +104,10 @@ static _Noreturn void work(const struct campaign_options *options, int seeds, in
     _exit(0);
 }
 
-static void start_worker(const struct campaign_options *options, struct worker *worker)
+/* `all`: the child must not hold the others' pipes open. */
+static void start_worker(const struct campaign_options *options,
+                         struct worker *all,
+                         struct worker *worker)
 {
     int seeds[2];
     int results[2];
@@ -115,6 +118,12 @@ static void start_worker(const struct campaign_options *options, struct worker *
     if (worker->pid == 0) {
         (void)close(seeds[1]);
         (void)close(results[0]);
+        for (uint32_t i = 0; i < options->jobs; i++) {
+            if (all[i].pid != 0 && &all[i] != worker) {
+                (void)close(all[i].seeds);
+                (void)close(all[i].results);
+            }
+        }
         work(options, seeds[0], results[1]);
     }
     (void)close(seeds[0]);
@@ -134,6 +143,7 @@ static void stop_worker(struct worker *worker)
 
 /* The worker has died of the seed: that is a violation, and a new worker takes its place. */
 static void bury(const struct campaign_options *options,
+                 struct worker *all,
                  struct worker *worker,
                  struct campaign_result *result)
 {
@@ -142,7 +152,7 @@ static void bury(const struct campaign_options *options,
                      "the process died (a failed Q_CHECK or a sanitizer; see stderr above)");
     add(options, &one, result);
     stop_worker(worker);
-    start_worker(options, worker);
+    start_worker(options, all, worker);
 }
 
 static bool may_go_on(const struct campaign_options *options,
@@ -163,7 +173,7 @@ void campaign_run(const struct campaign_options *options, struct campaign_result
     struct worker workers[JOBS_MAX] = {{0}};
     const uint64_t started_ms = clock_monotonic_ms();
     for (uint32_t i = 0; i < options->jobs; i++) {
-        start_worker(options, &workers[i]);
+        start_worker(options, workers, &workers[i]);
     }
     /* Seeds are handed out in rounds and collected in order: simple, and violations print in the
      * same order whatever the load. */
@@ -178,7 +188,7 @@ void campaign_run(const struct campaign_options *options, struct campaign_result
                 if (transfer(worker->results, &one, sizeof one, false)) {
                     add(options, &one, result);
                 } else {
-                    bury(options, worker, result);
+                    bury(options, workers, worker, result);
                 }
                 worker->is_busy = false;
             }

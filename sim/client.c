@@ -32,16 +32,13 @@ bool client_is_idle(const struct client *client)
     return true;
 }
 
-static void wake_after(struct client *client, uint64_t delay_us)
+void client_wake_after(struct client *client, uint64_t delay_us)
 {
-    if (client->is_awake) {
-        return;
-    }
-    client->is_awake = true;
     events_push(&client->world->events,
                 (struct event){.at_us = client->world->now_us + delay_us,
                                .kind = EVENT_CLIENT,
-                               .a = client->number});
+                               .a = client->number,
+                               .b = ++client->wake_number});
 }
 
 /* Spreads the operations of the run over its duration. */
@@ -62,7 +59,7 @@ static uint64_t think_time(struct client *client)
 static void begin(struct client *client, size_t slot_number)
 {
     struct operation *operation = &client->slots[slot_number].operation;
-    if (operation->is_local) {
+    if (operation->is_local || operation->filler_size > 0) {
         return;
     }
     const struct history_call call = {
@@ -94,7 +91,7 @@ static void end(struct client *client, const struct operation *operation, const 
 {
     struct world *world = client->world;
     world->operations_done++;
-    if (operation->is_local || operation->is_repeat) {
+    if (operation->is_local || operation->is_repeat || operation->filler_size > 0) {
         return;
     }
     enum history_outcome outcome = answer->outcome;
@@ -152,7 +149,6 @@ static void draw_operation(struct client *client, size_t slot_number)
         const bool is_late = world->operations_left < world->options.operation_count / 2;
         if (world->options.selftest && !world->selftest_done && is_late &&
             slot->operation.kind == HISTORY_PUSH) {
-            world->selftest_done = true;
             slot->operation.is_dropped = true;
             slot->operation.request_id[0] = '\0';
         }
@@ -218,11 +214,10 @@ static void send_slots(struct client *client)
                                                .b = client->connection});
 }
 
-void client_wake(struct client *client)
+void client_wake(struct client *client, const struct event *event)
 {
     struct world *world = client->world;
-    client->is_awake = false;
-    if (client->sent_count > 0 || world->phase == PHASE_OVER) {
+    if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
     if (client->host == NODE_NONE || prng_chance(&world->prng, 1, 16)) {
@@ -231,13 +226,13 @@ void client_wake(struct client *client)
         client->connection++;
     }
     if (client->host == NODE_NONE) {
-        wake_after(client, 100 * MILLISECOND);
+        client_wake_after(client, 100 * MILLISECOND);
         return;
     }
     fill_slots(client);
     send_slots(client);
     if (client->sent_count == 0 && (world->phase == PHASE_FIRE || may_draw(client))) {
-        wake_after(client, 100 * MILLISECOND);
+        client_wake_after(client, 100 * MILLISECOND);
     }
 }
 
@@ -305,6 +300,9 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
+    if (operation->is_dropped && answer.outcome == HISTORY_OK) {
+        world->selftest_done = true;
+    }
     if (operation->is_repeat && answer.outcome == HISTORY_OK) {
         check_repeat(&world->violation, bytes_of_text(operation->request_id),
                      buf_bytes(&slot->first_answer), answer.result);
@@ -353,7 +351,7 @@ void client_collect(struct client *client)
     session_resume(client->session);
     if (client->sent_count == 0) {
         client->connection++; /* The patience of this batch is not that of the next. */
-        wake_after(client, think_time(client));
+        client_wake_after(client, think_time(client));
     }
 }
 
@@ -370,7 +368,7 @@ void client_disconnect(struct client *client)
     }
     if (client->sent_count > 0) {
         client->sent_count = 0;
-        wake_after(client, prng_below(&client->world->prng, 200 * MILLISECOND));
+        client_wake_after(client, prng_below(&client->world->prng, 200 * MILLISECOND));
     }
 }
 

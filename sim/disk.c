@@ -514,6 +514,21 @@ void disk_boot(struct disk *disk)
     disk->is_down = false;
 }
 
+bool disk_rot(struct disk *disk, const char *path)
+{
+    const struct name *name = names_find(&disk->seen, path);
+    if (name == NULL || name->inode->image.durable.size == 0) {
+        return false;
+    }
+    struct disk_image *image = &name->inode->image;
+    const uint64_t bit = prng_below(&disk->prng, (uint64_t)image->durable.size * 8);
+    image->durable.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+    if (bit / 8 < image->cached.size) {
+        image->cached.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+    }
+    return true;
+}
+
 void disk_wipe(struct disk *disk)
 {
     Q_CHECK(disk->open_count == 0);
@@ -524,14 +539,20 @@ void disk_wipe(struct disk *disk)
     Q_CHECK(disk->inodes == NULL);
 }
 
-bool disk_is_clean(const struct disk *disk)
+bool disk_is_clean(const struct disk *disk, const char *directory)
 {
-    for (const struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
-        if (inode->image.write_count > 0) {
+    for (size_t i = 0; i < disk->seen.count; i++) {
+        const struct name *name = &disk->seen.items[i];
+        if (is_in_directory(name->path, directory) && !disk_image_is_clean(&name->inode->image)) {
             return false;
         }
     }
-    return disk->change_count == 0;
+    for (size_t i = 0; i < disk->change_count; i++) {
+        if (is_in_directory(disk->changes[i].path, directory)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint64_t disk_sync_count(const struct disk *disk)

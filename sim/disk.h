@@ -42,11 +42,14 @@ void disk_kill(struct disk *disk);
 /* As disk_kill, and unsynced writes and names are partly lost. */
 void disk_power_loss(struct disk *disk);
 void disk_boot(struct disk *disk);
+/* Flips one bit of the durable contents of a file; false when it is empty. */
+bool disk_rot(struct disk *disk, const char *path);
 /* Everything is lost: a new disk. */
 void disk_wipe(struct disk *disk);
 
-/* No file has unsynced bytes and no directory a pending operation. */
-bool disk_is_clean(const struct disk *disk);
+/* A power failure now would take nothing of this directory, but for zeros written ahead of the data.
+ */
+bool disk_is_clean(const struct disk *disk, const char *directory);
 /* Syncs that succeeded so far. */
 uint64_t disk_sync_count(const struct disk *disk);
 /* Open files: a process that has gone must have left none. */

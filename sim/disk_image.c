@@ -101,6 +101,28 @@ void disk_image_sync_failed(struct disk_image *image)
     forget_writes(image);
 }
 
+static bool is_zero(const struct disk_bytes *bytes, size_t from)
+{
+    for (size_t i = from; i < bytes->size; i++) {
+        if (bytes->data[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool disk_image_is_clean(const struct disk_image *image)
+{
+    if (image->write_count == 0) {
+        return true;
+    }
+    const struct disk_bytes *cached = &image->cached;
+    const struct disk_bytes *durable = &image->durable;
+    const size_t common = cached->size < durable->size ? cached->size : durable->size;
+    return (common == 0 || memcmp(cached->data, durable->data, common) == 0) &&
+           is_zero(cached, common) && is_zero(durable, common);
+}
+
 /* Any of its sectors may have reached the platter, the one at the tear only up to some byte. */
 static void put_torn(struct disk_bytes *out, const struct disk_write *write, struct prng *prng)
 {

@@ -31,6 +31,8 @@ void disk_image_truncate(struct disk_image *image, uint64_t size);
 void disk_image_sync(struct disk_image *image);
 /* A failed sync: the writes are forgotten, reads still see them. */
 void disk_image_sync_failed(struct disk_image *image);
+/* The cache and the durable image hold the same bytes, but for zeros at the end of one of them. */
+bool disk_image_is_clean(const struct disk_image *image);
 /* The power fails: each unsynced write is kept, lost or torn; the cache is then what is left. */
 void disk_image_power_loss(struct disk_image *image, struct prng *prng);
 

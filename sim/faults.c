@@ -28,7 +28,8 @@ static void tell_peers(struct world *world, node_id a, node_id b, bool connected
 {
     const node_id ends[2] = {a, b};
     for (size_t i = 0; i < 2; i++) {
-        const struct host *host = &world->hosts[ends[i]];
+        struct host *host = &world->hosts[ends[i]];
+        host->sent_at_us[ends[1 - i]] = world->now_us;
         if (host->node != NULL) {
             events_push(&world->events, (struct event){.at_us = world->now_us,
                                                        .kind = EVENT_PEER,
@@ -173,6 +174,60 @@ static void end_partition(struct world *world, uint64_t number)
 
 /* ---- machines ---- */
 
+static void clog_links(struct world *world, const struct host *host, uint64_t until_us)
+{
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (peer != host->id) {
+            network_clog(&world->network, host->id, peer, until_us);
+            network_clog(&world->network, peer, host->id, until_us);
+        }
+    }
+}
+
+#define SEGMENT_NAME_SIZE 64
+
+struct segments {
+    char last[SEGMENT_NAME_SIZE];
+    char chosen[SEGMENT_NAME_SIZE]; /* Any but the last. */
+    uint64_t count;
+    struct prng *prng;
+};
+
+static void visit_segment(void *context, const char *name)
+{
+    struct segments *segments = context;
+    if (strstr(name, ".seg") == NULL || strlen(name) >= SEGMENT_NAME_SIZE) {
+        return;
+    }
+    if (segments->count > 0 && prng_below(segments->prng, segments->count) == 0) {
+        memcpy(segments->chosen, segments->last, SEGMENT_NAME_SIZE);
+    }
+    memcpy(segments->last, name, strlen(name) + 1);
+    segments->count++;
+}
+
+/* Of one machine only, so that the others still hold everything, and never in the newest segment,
+ * whose last batch nothing proves to have been durable. */
+static void rot(struct world *world, struct host *host, uint64_t down_us)
+{
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        if (world->hosts[id].is_rotten) {
+            return;
+        }
+    }
+    struct segments segments = {.prng = &world->prng};
+    const struct files *files = disk_files(host->disk);
+    (void)files->list(files->context, "wal", visit_segment, &segments);
+    if (world->options.node_count < 3 || segments.chosen[0] == '\0') {
+        return;
+    }
+    host_crash(host, true, down_us);
+    char path[SEGMENT_NAME_SIZE + 4] = "wal/";
+    memcpy(path + 4, segments.chosen, SEGMENT_NAME_SIZE);
+    host->is_rotten = disk_rot(host->disk, path);
+    world_trace(world, "node %u: a bit of %s flips", host->id, path);
+}
+
 static void break_machine(struct world *world, enum fault_class class, struct host *host)
 {
     struct prng *prng = &world->prng;
@@ -201,6 +256,12 @@ static void break_machine(struct world *world, enum fault_class class, struct ho
         host->clock.wall_offset_ms +=
             (int64_t)prng_below(prng, 80000) - 40000 - host->clock.wall_offset_ms / 2;
         break;
+    case FAULT_CLOG:
+        world_trace(world, "links of node %u are clogged for %llu ms", host->id,
+                    (unsigned long long)(takes_us / MILLISECOND / 4));
+        clog_links(world, host, world->now_us + takes_us / 4);
+        break;
+    case FAULT_ROT: rot(world, host, takes_us); break;
     case FAULT_RESIGN: node_resign(host->node); host_touch(host); break;
     case FAULT_PARTITION:
     case FAULT_LINK:

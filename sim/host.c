@@ -44,20 +44,42 @@ static struct buf *env_peer_begin(void *context, node_id to)
     return &host->outgoing;
 }
 
-/* What a Raft message promises must be on this machine's disk when it leaves. */
-static void check_leaving(struct host *host, struct bytes body)
+static bool is_raft_message(struct bytes body)
 {
     struct reader r = reader_of(body);
     struct peer_header header;
     peer_header_read(&r, &header);
-    const struct raft *raft = host_raft(host);
-    if (r.failed || header.type != PEER_RAFT || raft == NULL) {
-        return;
-    }
+    return !r.failed && header.type == PEER_RAFT;
+}
+
+/* False when the body is no Raft message without entries. */
+static bool read_message(struct bytes body, struct raft_message *out_message)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
     (void)read_u32(&r); /* The group. */
+    return !r.failed && header.type == PEER_RAFT &&
+           raft_message_decode(read_bytes(&r, reader_left(&r)), out_message, NULL, 0) == Q_OK;
+}
+
+/* What a Raft message promises must be on this machine's disk when it leaves. */
+static void check_leaving(struct host *host, struct bytes body)
+{
     struct raft_message message;
-    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &message, NULL, 0) == Q_OK) {
+    const struct raft *raft = host_raft(host);
+    if (raft != NULL && read_message(body, &message)) {
         check_sent(&host->world->oracle, &message, raft->log.start_index);
+    }
+}
+
+/* What has just been received from a leader has made the node its follower. */
+static void check_arrived(struct host *host, struct bytes body)
+{
+    struct raft_message message;
+    const struct raft *raft = host_raft(host);
+    if (raft != NULL && read_message(body, &message)) {
+        check_follows(&host->world->oracle, host->id, raft, &message);
     }
 }
 
@@ -65,12 +87,15 @@ static void env_peer_end(void *context, node_id to)
 {
     struct host *host = context;
     Q_CHECK(host->sending_to == to);
-    host->sending_to = NODE_NONE;
     const struct frame frame = {.from = host->id,
                                 .to = to,
                                 .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
                                 .body = buf_bytes(&host->outgoing)};
-    check_leaving(host, frame.body);
+    if (is_raft_message(frame.body)) {
+        host->sent_at_us[to] = host->world->now_us;
+        check_leaving(host, frame.body);
+    }
+    host->sending_to = NODE_NONE;
     network_send(&host->world->network, host->world->now_us, &frame);
 }
 
@@ -106,9 +131,42 @@ static void look_at_recovery(struct host *host, const struct raft *raft)
     struct oracle *oracle = &host->world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
     host->has_raft = true;
+    world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s",
+                host->id, (unsigned long long)raft->log.start_index,
+                (unsigned long long)raft->log.last_index, (unsigned long long)raft->hard.term,
+                disk_is_clean(host->disk, "wal") ? "clean" : "not clean");
     check_recovered(oracle, mirror, raft);
-    mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk));
+    mirror_recovered(oracle, mirror, raft, disk_is_clean(host->disk, "wal"));
     check_log_matching(oracle, mirror);
+    check_durable_vote(oracle, mirror);
+}
+
+/* What a leader owes its followers: signs of life, and a log device that works. */
+static void check_duties(struct host *host, struct mirror *mirror)
+{
+    struct world *world = host->world;
+    const uint64_t now_us = world->now_us;
+    if (mirror->role != RAFT_LEADER || mirror->role_before != RAFT_LEADER) {
+        host->leader_since_us = now_us;
+    }
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (peer == host->id || !world->network.connected[host->id][peer]) {
+            continue;
+        }
+        uint64_t since_us = host->sent_at_us[peer];
+        since_us = since_us < host->leader_since_us ? host->leader_since_us : since_us;
+        check_heartbeats(&world->oracle, mirror, peer, (now_us - since_us) / MILLISECOND,
+                         world->options.heartbeat_ms);
+    }
+    uint64_t busy_us = 0;
+    if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
+        busy_us = now_us - host->log_looked_us;
+    }
+    host->log_looked_us = now_us;
+    const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
+    check_leader_disk(&world->oracle, mirror,
+                      (busy_us < step_max_us ? busy_us : step_max_us) / MILLISECOND,
+                      world->options.election_max_ms);
 }
 
 static void check_turn(struct host *host, const struct raft *raft)
@@ -131,6 +189,8 @@ static void check_turn(struct host *host, const struct raft *raft)
     }
     check_leader_completeness(oracle, mirror);
     check_leader_quorum(oracle, mirror, raft);
+    check_match(oracle, mirror, raft);
+    check_duties(host, mirror);
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
@@ -155,9 +215,14 @@ void host_sample(struct host *host)
     if (applied == host->hashed_at) {
         return;
     }
-    host->hashed_at = applied;
     const uint64_t hash = node_state_hash(host->node);
+    if (hash == 0) {
+        return; /* A snapshot is being installed. */
+    }
+    host->hashed_at = applied;
     world_note(host->world, applied, hash);
+    world_trace(host->world, "node %u: state %016llx after entry %llu", host->id,
+                (unsigned long long)hash, (unsigned long long)applied);
     check_state_hash(&host->world->oracle, host->id, applied, hash);
 }
 
@@ -170,8 +235,7 @@ void host_init(struct host *host, struct world *world, node_id id)
     host->disk = disk_new(prng_next(prng));
     host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
     const uint32_t drift = world->options.drift_ppm_max;
-    host->clock.drift_ppm =
-        (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
+    host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
     const uint32_t offset = world->options.wall_offset_ms_max;
     host->clock.wall_offset_ms =
         (int64_t)prng_below(prng, (uint64_t)offset * 2 + 1) - (int64_t)offset;
@@ -238,15 +302,20 @@ static bool start_node(struct host *host)
     struct node_options options;
     set_node_options(host, &options);
     char error[512] = "";
+    host->env.files = disk_files(host->disk);
+    host->env.engine = host->engine;
     host->is_in_start = true;
-    const int err = node_start(&options, &host->env, disk_files(host->disk), host->engine,
-                               &host->node, error, sizeof error);
+    const int err = node_start(&options, &host->env, &host->node, error, sizeof error);
     host->is_in_start = false;
     if (err == Q_OK) {
         return true;
     }
     host->node = NULL;
     world_trace(world, "node %u does not start: %s: %s", host->id, err_text(err), error);
+    if (err == Q_ECORRUPT && host->is_rotten) {
+        host->is_condemned = true; /* As documented: it stops and says which file. */
+        return false;
+    }
     /* Only the disk faults that are on now excuse it; they are over at the next try. */
     if (err == Q_ECORRUPT || err == Q_EINVAL || world->phase != PHASE_FIRE) {
         violation_report(&world->violation, "start", "node %u does not start: %s: %s", host->id,
@@ -270,7 +339,12 @@ void host_start(struct host *host)
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
     if (!start_node(host)) {
-        retry_start(host);
+        if (host->is_condemned) {
+            disk_kill(host->disk);
+            sim_engine_power_off(host->engine);
+        } else {
+            retry_start(host);
+        }
         return;
     }
     world_trace(world, "node %u started", host->id);
@@ -369,9 +443,10 @@ static void start_log_job(struct host *host, const struct raft *raft)
     struct world *world = host->world;
     host->log_wanted = false;
     host->log_is_busy = true;
+    host->log_started_us = world->now_us;
     if (raft != NULL) {
-        mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index,
-                          host->log_hard, raft->log.start_index);
+        mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index, host->log_hard,
+                          raft->log.start_index);
     }
     const int err = wal_job_write(node_wal(host->node));
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
@@ -459,6 +534,14 @@ void host_message(struct host *host, struct event *event)
 {
     struct world *world = host->world;
     const node_id from = (node_id)event->a;
+    const uint64_t clogged_until_us = network_clogged_until(&world->network, from, host->id);
+    if (clogged_until_us > world->now_us) {
+        struct event later = *event;
+        later.at_us = clogged_until_us;
+        event->data = NULL;
+        events_push(&world->events, later);
+        return;
+    }
     struct frame frame;
     const int err = network_arrive(&world->network, event, &frame);
     if (err == Q_ECORRUPT) {
@@ -470,6 +553,9 @@ void host_message(struct host *host, struct event *event)
     world_note(world, hash_bytes(frame.body), event->node);
     host->heard_at_us[from] = world->now_us;
     node_receive(host->node, from, frame.cluster_id, frame.body);
+    if (is_raft_message(frame.body)) {
+        check_arrived(host, frame.body);
+    }
     host_touch(host);
 }
 
@@ -478,6 +564,7 @@ void host_peer(struct host *host, node_id peer, bool connected)
     if (connected != host->world->network.connected[host->id][peer]) {
         return; /* It has changed again meanwhile. */
     }
+    host->sent_at_us[peer] = host->world->now_us;
     node_peer_changed(host->node, peer, connected);
     host_touch(host);
 }
@@ -509,8 +596,7 @@ void host_timer(struct host *host, const struct event *event)
         }
     }
     host->timer_at_us = UINT64_MAX;
-    const uint64_t deadline_us =
-        sim_clock_world_us(&host->clock, node_next_deadline(host->node));
+    const uint64_t deadline_us = sim_clock_world_us(&host->clock, node_next_deadline(host->node));
     if (deadline_us > host->world->now_us) {
         arm_timer(host); /* The deadline has moved since; no turn is due. */
         return;

@@ -8,12 +8,14 @@ bool judge_has_converged(struct world *world)
     raft_index last = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
         const struct host *host = &world->hosts[id];
-        const struct raft *raft =
-            host_is_paused(host) ? NULL : host_raft(host);
+        if (host->is_condemned) {
+            continue;
+        }
+        const struct raft *raft = host_is_paused(host) ? NULL : host_raft(host);
         if (raft == NULL || raft->leader == NODE_NONE) {
             return false;
         }
-        if (id == 1) {
+        if (leader == NODE_NONE) {
             leader = raft->leader;
             term = raft->hard.term;
             last = raft->log.last_index;
@@ -23,13 +25,17 @@ bool judge_has_converged(struct world *world)
             return false;
         }
     }
-    return host_raft(&world->hosts[leader])->role == RAFT_LEADER;
+    return !world->hosts[leader].is_condemned &&
+           host_raft(&world->hosts[leader])->role == RAFT_LEADER;
 }
 
 static void judge_states(struct world *world)
 {
     for (node_id id = 1; id <= world->options.node_count; id++) {
         struct host *host = &world->hosts[id];
+        if (host->is_condemned) {
+            continue;
+        }
         check_state_hash(&world->oracle, id, host_raft(host)->applied_index,
                          node_state_hash(host->node));
     }

@@ -175,7 +175,7 @@ int main(int count, char **values)
         (void)fputs(USAGE, stderr);
         return 2;
     }
-    log_configure(LOG_OFF, false);
+    log_configure(arguments.campaign.world.verbose ? LOG_DEBUG : LOG_OFF, false);
     struct campaign_result result = {0};
     if (arguments.seeds_file != NULL && !run_file(&arguments, &result)) {
         return 2;

@@ -105,6 +105,16 @@ void network_block(struct network *network, node_id from, node_id to, bool block
     *blocks += blocked ? 1 : UINT32_MAX;
 }
 
+void network_clog(struct network *network, node_id from, node_id to, uint64_t until_us)
+{
+    network->links[from][to].clogged_until_us = until_us;
+}
+
+uint64_t network_clogged_until(const struct network *network, node_id from, node_id to)
+{
+    return network->links[from][to].clogged_until_us;
+}
+
 bool network_is_open(const struct network *network, node_id a, node_id b)
 {
     return network->links[a][b].blocks == 0 && network->links[b][a].blocks == 0;
@@ -129,6 +139,7 @@ void network_heal(struct network *network)
     for (size_t from = 0; from <= NODES_MAX; from++) {
         for (size_t to = 0; to <= NODES_MAX; to++) {
             network->links[from][to].blocks = 0;
+            network->links[from][to].clogged_until_us = 0;
         }
     }
     struct network_options *options = &network->options;

@@ -31,6 +31,7 @@ struct network_link {
     uint32_t blocks;     /* Partitions that cut it now. */
     uint64_t epoch;      /* Counts connections: frames of an earlier one die with it. */
     uint64_t last_at_us; /* When the last frame sent will arrive. */
+    uint64_t clogged_until_us;
 };
 
 struct network {
@@ -49,8 +50,8 @@ void network_init(struct network *network,
                   uint64_t seed);
 /* Sends a frame, its body copied; it may never arrive. Nothing is sent over a reset connection. */
 void network_send(struct network *network, uint64_t now_us, const struct frame *frame);
-/* Q_OK and the frame, its body inside event->data, when an EVENT_MESSAGE may be delivered; Q_ENOTFOUND when it
- * was lost on the way; Q_ECORRUPT when its bytes were damaged: the receiver resets the connection.
+/* Q_OK and the frame, its body inside event->data, when an EVENT_MESSAGE may be delivered;
+ * Q_ENOTFOUND when it was lost on the way; Q_ECORRUPT when its bytes were damaged: the receiver resets the connection.
  */
 int network_arrive(const struct network *network,
                    const struct event *event,
@@ -58,6 +59,9 @@ int network_arrive(const struct network *network,
 
 /* Each block is taken back by one unblocking. */
 void network_block(struct network *network, node_id from, node_id to, bool blocked);
+/* Nothing arrives over the link before that time; then all of it does, in order. */
+void network_clog(struct network *network, node_id from, node_id to, uint64_t until_us);
+uint64_t network_clogged_until(const struct network *network, node_id from, node_id to);
 /* Both directions open. */
 bool network_is_open(const struct network *network, node_id a, node_id b);
 void network_connect(struct network *network, node_id a, node_id b);

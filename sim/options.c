@@ -42,7 +42,7 @@ static void draw_faults(struct sim_options *out, struct prng *prng)
 {
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
         out->fault_interval_us[i] =
-            prng_chance(prng, 1, 2) ? draw_log_uniform(prng, 2 * SECOND, 60 * SECOND) : 0;
+            prng_chance(prng, 1, 2) ? draw_log_uniform(prng, SECOND / 2, 60 * SECOND) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         for (size_t i = 0; i < FAULT_CLASSES; i++) {
@@ -85,7 +85,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     }
     out->client_count = (uint32_t)prng_between(&prng, 2, 8);
     out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 2000);
-    out->duration_us = prng_between(&prng, 30, 300) * SECOND;
+    out->duration_us = draw_log_uniform(&prng, 15 * SECOND, 300 * SECOND);
     out->pipeline_max = prng_chance(&prng, 1, 2) ? 1 : (uint32_t)prng_between(&prng, 2, 8);
     out->wal_segment_size = SEGMENTS[prng_below(&prng, 3)];
     out->log_keep_bytes = KEEPS[prng_below(&prng, 4)];

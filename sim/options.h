@@ -11,6 +11,7 @@
 #define FAULT_MAP(X)                                                                               \
     X(PARTITION, "partition")   /* Full: a group of nodes cut off from the rest. */                \
     X(LINK, "link")             /* One-way, or one pair of nodes. */                               \
+    X(CLOG, "clog")             /* All links of a node hold everything back for a while. */        \
     X(RESET, "reset")           /* A connection between two nodes breaks and comes back. */        \
     X(KILL, "kill")             /* A process dies; the page cache stays. */                        \
     X(POWER, "power")           /* A machine loses power, and with it what was not synced. */      \
@@ -20,7 +21,8 @@
     X(DISK_ERROR, "disk_error") /* A write or sync fails. */                                       \
     X(DISK_FULL, "disk_full")   /* No space for a while. */                                        \
     X(CLOCK, "clock")           /* A wall clock jumps. */                                          \
-    X(RESIGN, "resign")         /* A leader is asked to hand over. */
+    X(RESIGN, "resign")         /* A leader is asked to hand over. */                              \
+    X(ROT, "rot")               /* A bit of an old log segment flips while its machine is off. */
 
 enum fault_class {
 #define X(name, text) FAULT_##name,

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define FILLER_KEYS 16
+
 void workload_init(struct workload *workload,
                    uint64_t seed,
                    uint32_t keys_per_class,
@@ -17,6 +19,9 @@ void workload_init(struct workload *workload,
     workload->padding_max = padding_max;
     workload->id_percent = (uint32_t)(prng_below(&workload->prng, 4) * 30);
     workload->local_percent = (uint32_t)(prng_below(&workload->prng, 3) * 15);
+    if (prng_chance(&workload->prng, 1, 4)) {
+        workload->filler_size = (uint32_t)prng_between(&workload->prng, 20000, 100000);
+    }
     for (size_t i = 0; i < WORKLOAD_CLASSES; i++) {
         workload->class_weight[i] = (uint32_t)prng_between(&workload->prng, 1, 4);
     }
@@ -118,12 +123,25 @@ static void draw_other(struct workload *workload, struct operation *out)
     }
 }
 
+static void draw_filler(struct workload *workload, struct operation *out)
+{
+    out->kind = HISTORY_WRITE;
+    out->filler_size = workload->filler_size;
+    (void)snprintf(out->key, sizeof out->key, "f%u",
+                   (unsigned)prng_below(&workload->prng, FILLER_KEYS));
+    draw_value(workload, out);
+}
+
 void workload_draw(struct workload *workload,
                    struct operation *out,
                    uint32_t client,
                    uint64_t wall_ms)
 {
     memset(out, 0, offsetof(struct operation, argument));
+    if (workload->filler_size > 0 && prng_chance(&workload->prng, 1, 8)) {
+        draw_filler(workload, out);
+        return;
+    }
     out->class = draw_class(workload);
     out->key_number = (uint32_t)prng_below(&workload->prng, workload->keys_per_class);
     set_key(out);
@@ -192,6 +210,17 @@ static void add_text(struct buf *out, const char *text)
     add_bulk(out, bytes_of_text(text));
 }
 
+/* The unique value, repeated up to the size wanted. */
+static void add_filler(struct buf *out, const struct operation *operation)
+{
+    const size_t count = operation->filler_size / operation->argument_size + 1;
+    buf_append_format(out, "$%zu\r\n", count * operation->argument_size);
+    for (size_t i = 0; i < count; i++) {
+        buf_append(out, bytes_of(operation->argument, operation->argument_size));
+    }
+    buf_append_text(out, "\r\n");
+}
+
 struct form {
     const char *command;
     size_t words; /* Words after the key that the form always has. */
@@ -226,6 +255,8 @@ void operation_encode(const struct operation *operation, struct buf *out)
     if (operation->kind == HISTORY_RANGE) {
         add_text(out, "0");
         add_text(out, "-1");
+    } else if (operation->filler_size > 0) {
+        add_filler(out, operation);
     } else if (form.words > 0) {
         add_bulk(out, bytes_of(operation->argument, operation->argument_size));
     }
@@ -280,7 +311,10 @@ bool operation_answer(const struct operation *operation,
     }
     const enum resp_kind kind = reply->kind;
     switch (operation->kind) {
-    case HISTORY_READ: out->absent = kind == RESP_NIL; return kind == RESP_NIL || kind == RESP_BULK;
+    case HISTORY_READ:
+        out->absent = kind == RESP_NIL;
+        out->result = out->absent ? bytes_of(NULL, 0) : reply->text;
+        return kind == RESP_NIL || kind == RESP_BULK;
     case HISTORY_WRITE: out->result = bytes_of(NULL, 0); return kind == RESP_STATUS;
     case HISTORY_CAS:
         out->result = bytes_of_text(kind == RESP_NIL ? "0" : "1");

@@ -28,6 +28,7 @@ struct operation {
     char request_id[64];   /* Empty = none. */
     bool is_repeat;        /* The operation is over; this only asks for its answer again. */
     bool is_closing;       /* A read of the last phase. */
+    uint32_t filler_size;  /* Not 0: a large SET of a key that only state hashes judge. */
     bool is_dropped;       /* The selftest: a length is asked for, an append acknowledged. */
     uint32_t attempts;
     bool was_unknown;      /* An earlier attempt may have taken effect. */
@@ -42,6 +43,7 @@ struct workload {
     struct prng prng;
     uint32_t keys_per_class;
     uint32_t padding_max;
+    uint32_t filler_size; /* Of large values, so that snapshots need several pieces; 0 = none. */
     uint64_t unique; /* Counts values and request ids. */
     uint8_t *owners; /* Owned: the register each value was drawn for, 255 = none. */
     size_t owner_capacity;

@@ -81,14 +81,18 @@ static void report_liveness(struct world *world)
 static void wake_clients(struct world *world)
 {
     for (uint32_t i = 0; i < world->options.client_count; i++) {
-        struct client *client = &world->clients[i];
-        if (!client->is_awake && client->sent_count == 0) {
-            client->is_awake = true;
-            events_push(&world->events, (struct event){.at_us = world->now_us + i,
-                                                       .kind = EVENT_CLIENT,
-                                                       .a = client->number});
-        }
+        client_wake_after(&world->clients[i], i);
     }
+}
+
+static raft_term newest_term(const struct world *world)
+{
+    raft_term newest = 0;
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        newest = raft != NULL && raft->hard.term > newest ? raft->hard.term : newest;
+    }
+    return newest;
 }
 
 static void step_phase(struct world *world)
@@ -111,20 +115,20 @@ static void step_phase(struct world *world)
         }
         return;
     case PHASE_CLOSING:
-        if (world->closing_done == workload_key_count(&world->workload)) {
-            world->quiet_term = host_raft(&world->hosts[1])->hard.term;
+        if (world->closing_done == workload_key_count(&world->workload) &&
+            judge_has_converged(world)) {
+            world->quiet_term = newest_term(world);
             enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
         } else if (late) {
             report_liveness(world);
         }
         return;
     case PHASE_QUIET:
-        if (judge_has_converged(world) &&
-            host_raft(&world->hosts[1])->hard.term != world->quiet_term) {
+        if (newest_term(world) != world->quiet_term) {
             violation_report(&world->violation, "liveness",
                              "the leader changed though nothing was wrong: term %llu, then %llu",
                              (unsigned long long)world->quiet_term,
-                             (unsigned long long)host_raft(&world->hosts[1])->hard.term);
+                             (unsigned long long)newest_term(world));
         }
         if (late && !judge_has_converged(world)) {
             report_liveness(world);
@@ -177,7 +181,7 @@ static void happen(struct world *world, struct event *event)
     case EVENT_REQUEST: client_request(&world->clients[event->a], event); break;
     case EVENT_START: host_start(host); break;
     case EVENT_RECONNECT: faults_reconnect(world, event); break;
-    case EVENT_CLIENT: client_wake(&world->clients[event->a]); break;
+    case EVENT_CLIENT: client_wake(&world->clients[event->a], event); break;
     case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
     case EVENT_FAULT: faults_happen(world, event); break;
     case EVENT_FAULT_END: faults_end(world, event); break;

@@ -48,6 +48,8 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
+    bool is_condemned; /* It has done so. */
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
@@ -66,6 +68,10 @@ struct host {
     struct buf outgoing;
     raft_index hashed_at; /* Applied index of the last state hash. */
     uint64_t heard_at_us[NODES_MAX + 1];
+    uint64_t sent_at_us[NODES_MAX + 1]; /* Last message of Raft to it, or its connection. */
+    uint64_t leader_since_us;
+    uint64_t log_started_us; /* Of the job on the device. */
+    uint64_t log_looked_us;  /* When the hanging of that job was last looked at. */
 };
 
 enum slot_state { SLOT_FREE, SLOT_READY, SLOT_SENT };
@@ -83,7 +89,7 @@ struct client {
     struct session *session; /* NULL until the first bytes arrived. */
     uint64_t connection;     /* Counts connections. */
     bool has_output;
-    bool is_awake; /* An EVENT_CLIENT is on its way. */
+    uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
     struct slot slots[PIPELINE_MAX];
     /* Slots in the order sent; replies come in this order. */
     uint8_t sent[PIPELINE_MAX];
@@ -177,11 +183,13 @@ void host_sample(struct host *host);
 void client_init(struct client *client, struct world *world, uint32_t number);
 void client_deinit(struct client *client);
 /* EVENT_CLIENT, EVENT_REQUEST, EVENT_CLIENT_TIMEOUT. */
-void client_wake(struct client *client);
+void client_wake(struct client *client, const struct event *event);
 void client_request(struct client *client, const struct event *event);
 void client_timeout(struct client *client, const struct event *event);
 /* The host has output for it. */
 void client_collect(struct client *client);
+/* It goes on after this time, instead of at any earlier set time. */
+void client_wake_after(struct client *client, uint64_t delay_us);
 /* Its connection is gone. */
 void client_disconnect(struct client *client);
 bool client_is_idle(const struct client *client);
@@ -197,7 +205,7 @@ void faults_reset(struct world *world, node_id a, node_id b);
 void faults_heal(struct world *world);
 
 /* judge.c: */
-/* True when all nodes are up, agree on a leader and have applied everything. */
+/* True when all nodes that can be are up, agree on a leader and have applied everything. */
 bool judge_has_converged(struct world *world);
 /* The end: states equal, histories right. */
 void judge_run(struct world *world);

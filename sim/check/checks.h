@@ -38,7 +38,7 @@ void check_repeat(struct violation *violation,
                   struct bytes first,
                   struct bytes repeat);
 /* CheckQuorum: a leader that has not heard from a quorum for long does not stay one. */
-void check_leader_quorum(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+void check_leader_quorum(struct oracle *oracle, struct mirror *mirror, const struct raft *raft);
 /* PreVote: a node becomes a candidate only when a quorum could have heard and answered it.
  * `heard` = how many peers' frames reached it within the last three election timeouts. Not for an
  * election that leadership transfer asked for. */
@@ -48,6 +48,26 @@ void check_candidate_contact(struct oracle *oracle, const struct mirror *mirror,
 void check_sent(struct oracle *oracle,
                 const struct raft_message *message,
                 raft_index start_index);
+/* [6] What a leader counts for a voter, and every node for itself, is on that disk. */
+void check_match(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+/* After a node has taken in an append or heartbeat of its own term it follows the sender. */
+void check_follows(struct oracle *oracle,
+                   node_id node,
+                   const struct raft *raft,
+                   const struct raft_message *message);
+/* A leader sends something to every connected voter in each heartbeat interval. `silent_ms`: since
+ * the last message, the connection, or its election, whichever is latest. */
+void check_heartbeats(struct oracle *oracle,
+                      const struct mirror *mirror,
+                      node_id peer,
+                      uint64_t silent_ms,
+                      uint32_t heartbeat_ms);
+/* A leader whose log device hangs gives up. `busy_ms`: how much longer the write under way has
+ * taken since the last call, 0 when there is none or it is another one. */
+void check_leader_disk(struct oracle *oracle,
+                       struct mirror *mirror,
+                       uint64_t busy_ms,
+                       uint32_t election_max_ms);
 /* [10] Local reads may be old but never wrong: growing strings and lists show a beginning of what
  * the closing read showed, counters (which only go up here) no more than it, registers a value that
  * was written there. */

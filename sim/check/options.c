@@ -146,6 +146,52 @@ bool step_apply(struct search *search, size_t step, uint32_t state, uint32_t *ou
     return false;
 }
 
+/* The value a step leaves behind when it is effective; false for steps that leave none. */
+static bool produces(const struct step *step, uint32_t *out_value)
+{
+    const bool done = deed_is_unsure(step->deed) || says_done(step);
+    switch (step->deed->of->kind) {
+    case HISTORY_WRITE: *out_value = step->argument; return true;
+    case HISTORY_CAS: *out_value = step->argument; return done;
+    case HISTORY_DELETE: *out_value = VALUE_ABSENT; return done;
+    case HISTORY_READ:
+    case HISTORY_RANGE:
+    case HISTORY_APPEND:
+    case HISTORY_PUSH:
+    case HISTORY_INCR: return false;
+    }
+    return false;
+}
+
+bool step_is_free(const struct search *search, size_t step, uint32_t state)
+{
+    const struct step *s = &search->steps[step];
+    uint32_t value = VALUE_ABSENT;
+    return deed_is_ok(s->deed) && !produces(s, &value) && is_met(need_of(s), state);
+}
+
+void step_count(struct search *search, size_t step, bool done)
+{
+    Q_CHECK(search->lazy);
+    const struct step *s = &search->steps[step];
+    const uint32_t change = done ? UINT32_MAX : 1; /* Minus or plus one. */
+    const struct need need = need_of(s);
+    uint32_t value = VALUE_ABSENT;
+    if (need.kind == NEED_VALUE && deed_is_ok(s->deed)) {
+        search->mentions[need.value].observers += change;
+    }
+    if (produces(s, &value)) {
+        search->mentions[value].producers += change;
+    }
+}
+
+bool value_may_go(const struct search *search, uint32_t value)
+{
+    Q_CHECK(search->lazy);
+    const struct mentions *m = &search->mentions[value];
+    return value == VALUE_ABSENT || m->observers == 0 || m->producers > 0;
+}
+
 /* The value an unsure step leaves behind. */
 static uint32_t value_left(const struct step *step)
 {

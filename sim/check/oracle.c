@@ -227,8 +227,6 @@ void mirror_job_synced(struct mirror *mirror)
 void mirror_crashed(struct mirror *mirror)
 {
     mirror->is_up = false;
-    mirror->job_from = 1;
-    mirror->job_last = 0;
 }
 
 void mirror_recovered(struct oracle *oracle,
@@ -260,4 +258,6 @@ void mirror_recovered(struct oracle *oracle,
         mirror->durable_vote = mirror->vote;
     }
     mirror->unsaved_from = mirror->durable_last + 1;
+    mirror->job_from = 1;
+    mirror->job_last = 0;
 }

@@ -59,6 +59,9 @@ struct mirror {
     node_id vote_before;
     raft_index commit_before;
     raft_index applied_before;
+    uint64_t looked_at_ms; /* The node's clock at the last check of its quorum ... */
+    uint64_t alone_ms;     /* ... and how long it has led without one. */
+    uint64_t stuck_ms;     /* How long it has led while its log device hung. */
     /* What a crash of this machine would leave. */
     struct chain durable;
     raft_index durable_last;
@@ -87,7 +90,7 @@ struct index_record {
 
 struct term_record {
     node_id leader;               /* NODE_NONE = none seen. */
-    node_id votes[NODES_MAX + 1]; /* By voter: whom it durably voted for. */
+    node_id votes[NODES_MAX + 1]; /* By voter: whom it voted for, durably or by what it sent. */
 };
 
 struct oracle {

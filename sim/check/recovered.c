@@ -15,7 +15,11 @@ void check_recovered(struct oracle *oracle, const struct mirror *mirror, const s
                          mirror->id, (unsigned long long)hard->term, mirror->durable_vote,
                          hard->vote);
     }
-    const raft_index last = mirror->durable_last;
+    /* A batch that was on its way may be there in part, and void what it replaces. */
+    const bool replaces = mirror->job_from <= mirror->job_last;
+    const raft_index last = replaces && mirror->job_from <= mirror->durable_last
+                                ? mirror->job_from - 1
+                                : mirror->durable_last;
     const struct link_hash held = oracle_durable_at(mirror, last);
     raft_term term = 0;
     if (held.term == 0 || last <= raft->log.start_index) {

@@ -7,6 +7,10 @@
  * nowhere new. The set is known by the xor of a random 128-bit mark per operation: two sets are
  * confused with a probability of about 2^-80 even after 2^24 configurations.
  *
+ * Values of registers are unique, which prunes most of the tree: a value may not be overwritten
+ * while somebody still has to see it and nobody is left to write it again, and a step that is
+ * possible and changes nothing is taken at once.
+ *
  * UNKNOWN operations are no part of the list on register keys: options.c says when they are brought
  * in. On keys of mixed kinds they stand in it without a return, which is exact but slow when there
  * are many.
@@ -41,6 +45,7 @@ struct entry {
 struct choice {
     size_t entry;
     size_t option;
+    bool was_free;     /* It changed nothing: no other choice can do better. */
     size_t brought_in; /* How many unsure steps it took first; on top of the `taken` stack. */
     uint32_t state_before;
 };
@@ -131,6 +136,9 @@ static void mark(struct run *run, size_t step, bool done)
     struct step *s = &run->search.steps[step];
     Q_CHECK(s->done != done);
     s->done = done;
+    if (run->search.lazy) {
+        step_count(&run->search, step, done);
+    }
     run->set[0] ^= s->mark[0];
     run->set[1] ^= s->mark[1];
 }
@@ -172,32 +180,49 @@ static struct choice undo(struct run *run)
     return choice;
 }
 
+/* Does one step. False, with nothing done, when it is impossible, or would overwrite a value that
+ * others still have to see. */
+static bool do_step(struct run *run, size_t step)
+{
+    uint32_t state = run->state;
+    if (!step_apply(&run->search, step, run->state, &state)) {
+        return false;
+    }
+    mark(run, step, true);
+    if (run->search.lazy && state != run->state && !value_may_go(&run->search, run->state)) {
+        mark(run, step, false);
+        return false;
+    }
+    run->state = state;
+    return true;
+}
+
 /* Takes the unsure steps of `plan` and then the step of `entry`, if all of them are possible. */
 static bool take(struct run *run, size_t entry, size_t option, const struct plan *plan)
 {
     const struct entry *e = &run->entries[entry];
-    uint32_t state = run->state;
-    for (size_t i = 0; i < plan->count; i++) {
-        if (!step_apply(&run->search, plan->steps[i], state, &state)) {
-            return false;
-        }
+    const uint32_t state_before = run->state;
+    size_t done = 0;
+    while (done < plan->count && do_step(run, plan->steps[done])) {
+        done++;
     }
-    if (!step_apply(&run->search, e->step, state, &state)) {
+    if (done < plan->count || !do_step(run, e->step)) {
+        for (size_t i = 0; i < done; i++) {
+            mark(run, plan->steps[i], false);
+        }
+        run->state = state_before;
         return false;
     }
     for (size_t i = 0; i < plan->count; i++) {
-        mark(run, plan->steps[i], true);
         run->taken[run->taken_count++] = plan->steps[i];
     }
-    mark(run, e->step, true);
     lift(run, entry);
     if (e->match != NONE) {
         lift(run, e->match);
         run->sure_left--;
     }
     run->choices[run->choice_count++] = (struct choice){
-        .entry = entry, .option = option, .brought_in = plan->count, .state_before = run->state};
-    run->state = state;
+        .entry = entry, .option = option, .brought_in = plan->count, .state_before = state_before};
     return true;
 }
 
@@ -236,33 +261,76 @@ static bool try_entry(struct run *run, size_t entry, size_t option, uint64_t *st
     return false;
 }
 
+/* The first invocation before the first return whose step changes nothing; NONE without one. */
+static size_t find_free(const struct run *run)
+{
+    size_t at = run->search.lazy ? run->entries[0].next : NONE;
+    while (at != NONE && !run->entries[at].is_return) {
+        if (step_is_free(&run->search, run->entries[at].step, run->state)) {
+            return at;
+        }
+        at = run->entries[at].next;
+    }
+    return NONE;
+}
+
+/* Takes everything that is possible and changes nothing. False when that led to a configuration
+ * met before. Moving such a step to the front of a linearization never breaks it, so there is
+ * nothing else to try in its place. */
+static bool take_free(struct run *run)
+{
+    const struct plan nothing = {0};
+    for (size_t at = find_free(run); at != NONE; at = find_free(run)) {
+        Q_CHECK(take(run, at, 0, &nothing));
+        run->choices[run->choice_count - 1].was_free = true;
+        if (!is_new(run)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Undoes choices up to one that has alternatives. False when there is none. */
+static bool go_back(struct run *run, size_t *out_at, size_t *out_option)
+{
+    while (run->choice_count > 0) {
+        const struct choice choice = undo(run);
+        if (!choice.was_free) {
+            *out_at = choice.entry;
+            *out_option = choice.option + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum outcome { FOUND, NOT_FOUND, OUT_OF_STEPS };
 
 static enum outcome explore(struct run *run, uint64_t steps_left)
 {
+    bool alive = take_free(run);
     size_t at = run->entries[0].next;
     size_t option = 0;
     while (run->sure_left > 0) {
         if (steps_left == 0) {
             return OUT_OF_STEPS;
         }
-        if (at != NONE && !run->entries[at].is_return) {
+        if (alive && at != NONE && !run->entries[at].is_return) {
             const bool taken = try_entry(run, at, option, &steps_left);
+            alive = !taken || take_free(run);
             at = taken ? run->entries[0].next : run->entries[at].next;
             option = 0;
             continue;
         }
-        if (at != NONE && run->sure_left < run->best_left) {
+        if (alive && at != NONE && run->sure_left < run->best_left) {
             run->best_left = run->sure_left;
             run->best_stuck = run->entries[at].step;
             run->best_state = run->state;
         }
-        if (run->choice_count == 0) {
+        if (!go_back(run, &at, &option)) {
             return NOT_FOUND;
         }
-        const struct choice choice = undo(run);
-        at = choice.entry;
-        option = choice.option + 1;
+        alive = true;
     }
     return FOUND;
 }
@@ -394,6 +462,10 @@ struct verdict search_check(const struct suit *suit, uint64_t steps_max)
     run.plan = heap_alloc((suit->count + 1) * sizeof *run.plan);
     build_steps(&run.search);
     find_observed(&run.search);
+    run.search.mentions = heap_alloc(run.search.values.count * sizeof *run.search.mentions);
+    for (size_t i = 0; run.search.lazy && i < run.search.count; i++) {
+        step_count(&run.search, i, false);
+    }
     build_list(&run);
     const enum outcome outcome = explore(&run, steps_max == 0 ? STEPS_DEFAULT : steps_max);
     const struct verdict verdict = explain(&run, outcome);
@@ -401,6 +473,7 @@ struct verdict search_check(const struct suit *suit, uint64_t steps_max)
     heap_free(run.cache.slots);
     heap_free(run.search.steps);
     heap_free(run.search.unsure);
+    heap_free(run.search.mentions);
     heap_free(run.entries);
     heap_free(run.choices);
     heap_free(run.taken);

@@ -18,6 +18,12 @@ struct step {
     uint64_t mark[2]; /* Random; the set of done steps is known by the xor of their marks. */
 };
 
+/* How many steps not yet done speak of a value. */
+struct mentions {
+    uint32_t observers; /* Sure ones that need it. */
+    uint32_t producers; /* That leave it behind, unsure ones included. */
+};
+
 /* What must be done before a step is possible, in this order. */
 struct plan {
     size_t *steps; /* Borrowed: room for all steps. */
@@ -28,8 +34,9 @@ struct search {
     const struct suit *suit;
     /* Owned. */
     struct values values;
-    struct step *steps; /* In order of start. */
-    size_t *unsure;     /* Indices of the unsure ones among them, in the same order. */
+    struct step *steps;        /* In order of start. */
+    size_t *unsure;            /* Indices of the unsure ones among them, in the same order. */
+    struct mentions *mentions; /* By value; only for lazy searches. */
     size_t count;
     size_t unsure_count;
     bool lazy; /* Unsure steps are taken only when a sure one needs them. */
@@ -37,6 +44,16 @@ struct search {
 
 /* What `step` makes of `state`. False when it could not have answered as it did there. */
 bool step_apply(struct search *search, size_t step, uint32_t state, uint32_t *out_state);
+
+/* True when `step` is possible in `state` and leaves it as it is. */
+bool step_is_free(const struct search *search, size_t step, uint32_t state);
+
+/* Counts `step` as done, or as not done again. Only for lazy searches. */
+void step_count(struct search *search, size_t step, bool done);
+
+/* True when nobody waits for `value` who could not see it again later: it may be overwritten. Only
+ * for lazy searches. */
+bool value_may_go(const struct search *search, uint32_t value);
 
 /* The `option`-th way to make `step` possible in `state` by unsure steps that started before the
  * stamp `deadline`. False when there are no more ways. Only for lazy searches. */

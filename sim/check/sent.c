@@ -2,11 +2,18 @@
 
 static void check_vote_reply(struct oracle *oracle, const struct raft_message *message)
 {
+    struct term_record *record = oracle_term(oracle, message->term);
+    if (message->reject || record == NULL) {
+        return;
+    }
+    if (record->votes[message->from] == NODE_NONE) {
+        record->votes[message->from] = message->to; /* A later term was durable with it. */
+    }
     const struct mirror *mirror = &oracle->mirrors[message->from];
     const bool is_durable = mirror->durable_term > message->term ||
                             (mirror->durable_term == message->term &&
                              mirror->durable_vote == message->to);
-    if (!message->reject && !is_durable) {
+    if (!is_durable || record->votes[message->from] != message->to) {
         violation_report(oracle->violation, "sent",
                          "node %u granted %u its vote of term %llu; on its disk is term %llu, vote "
                          "%u",

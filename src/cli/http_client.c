@@ -133,8 +133,11 @@ static int receive_all(int fd, uint64_t until_ms, struct buf *in)
 static bool cut_head(struct buf *in, int *out_status)
 {
     const struct bytes all = buf_bytes(in);
-    const uint8_t *end = all.size > 0 ? memmem(all.data, all.size, "\r\n\r\n", 4) : NULL;
-    if (end == NULL || all.size < 12 || memcmp(all.data, "HTTP/1.", 7) != 0) {
+    if (all.data == NULL || all.size < 12 || memcmp(all.data, "HTTP/1.", 7) != 0) {
+        return false;
+    }
+    const uint8_t *end = memmem(all.data, all.size, "\r\n\r\n", 4);
+    if (end == NULL) {
         return false;
     }
     int64_t status = 0;

@@ -1,7 +1,5 @@
 #include "front/commands.h"
 
-#include <ctype.h>
-
 static const char *const groups[] = {"string", "list", "generic", "server", "connection"};
 
 static const char *const introduction =
@@ -26,8 +24,9 @@ static const char *const introduction =
 static void write_upper(struct buf *out, const char *text)
 {
     for (size_t i = 0; text[i] != '\0'; i++) {
-        const char c = (char)toupper((unsigned char)text[i]);
-        buf_append(out, bytes_of(&c, 1));
+        const char c = text[i];
+        const char upper = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+        buf_append(out, bytes_of(&upper, 1));
     }
 }
 
@@ -63,7 +62,7 @@ static bool is_in_group(const struct command *command, const char *group)
 
 static void write_group(struct buf *out, const char *group)
 {
-    buf_append_format(out, "\n## %c%s\n\n", toupper((unsigned char)group[0]), group + 1);
+    buf_append_format(out, "\n## Group %s\n\n", group);
     buf_append_text(out, "| command | what it does | since |\n|---|---|---|\n");
     size_t count = 0;
     const struct command *all = commands_all(&count);

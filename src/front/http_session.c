@@ -72,7 +72,7 @@ static json_t *json_of_bytes(struct bytes bytes)
     size_t size = 0;
     for (; size < bytes.size && size < sizeof text; size++) {
         const uint8_t c = bytes.data[size];
-        text[size] = c >= ' ' && c <= '~' ? (char)c : '?';
+        text[size] = (char)(c >= ' ' && c <= '~' ? c : (uint8_t)'?');
     }
     return json_stringn(text, size);
 }

@@ -8,7 +8,9 @@
 #include <stdio.h>
 
 #define SLOTS_FIRST 4
-#define ARGS_FIRST  16
+/* Expected of the first replies: 64 of them may be in flight until they turn out smaller. */
+#define REPLY_SIZE_FIRST (SESSION_OUTPUT_MAX / 64)
+#define ARGS_FIRST       16
 /* A command with more arguments than this gives the room back afterwards. */
 #define ARGS_KEEP 1024
 
@@ -20,6 +22,7 @@ struct resp_session *resp_session_new(struct session *session)
     struct resp_session *resp = heap_alloc(sizeof *resp);
     resp->session = session;
     resp->protocol = RESP2;
+    resp->reply_size = REPLY_SIZE_FIRST;
     return resp;
 }
 
@@ -107,6 +110,13 @@ static void slot_finish(struct slot *slot)
     }
 }
 
+/* A large reply counts at once, and is forgotten over some tens of small ones. */
+static void expect_replies_like(struct resp_session *resp, size_t size)
+{
+    const size_t faded = resp->reply_size - resp->reply_size / 8;
+    resp->reply_size = size > faded ? size : faded;
+}
+
 /* The node's reply to a slot's request. May come from within node_submit. */
 static void on_reply(struct node_request *request, struct bytes reply)
 {
@@ -114,6 +124,7 @@ static void on_reply(struct node_request *request, struct bytes reply)
     struct resp_session *resp = slot->resp;
     Q_CHECK(!slot->is_done && resp->in_flight > 0);
     resp->in_flight--;
+    expect_replies_like(resp, reply.size);
     if (!slot->is_silent) {
         /* The first in line has nobody to wait for: its reply skips the slot. */
         struct buf *out = slot == slot_at(resp, 0) ? &resp->session->output : &slot->text;
@@ -394,8 +405,9 @@ static void drop_command(struct resp_session *resp)
 /* Room for another command, held or new? */
 static bool has_room(const struct resp_session *resp)
 {
+    const size_t expected = resp->in_flight * resp->reply_size;
     return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX &&
-           buf_size(&resp->session->output) + resp->waiting_bytes < SESSION_OUTPUT_MAX;
+           buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
 }
 
 void resp_session_process(struct resp_session *resp)

@@ -14,7 +14,9 @@
  * (An answer "unknown" or "unavailable" counts: the client is told, and what follows goes on.)
  *
  * Back pressure. The session is full when SESSION_PIPELINE_MAX commands are in flight, when more
- * than SESSION_OUTPUT_MAX of replies wait to be written, or while a command is held.
+ * than SESSION_OUTPUT_MAX of replies wait to be written or are to be expected, or while a command
+ * is held. What to expect of a reply is learnt from those before it: 1,024 pipelined reads of 2 MiB
+ * each would otherwise put 2 GiB into memory before the first write to a slow client.
  */
 #ifndef Q_FRONT_RESP_SESSION_H
 #define Q_FRONT_RESP_SESSION_H
@@ -58,6 +60,7 @@ struct resp_session {
     size_t slot_first;
     size_t slot_count;
     size_t waiting_bytes; /* Printed in slots. */
+    size_t reply_size;    /* Expected of a reply in flight: the largest of late, fading. */
     uint64_t served;      /* Commands since the session began. */
 
     /* Owned. */

@@ -41,12 +41,6 @@ struct front {
  * only take note: the owner flushes at the end of its turn. `peer` = the client's address as text.
  */
 struct session *session_new(struct front *front,
-/* Commands of one session in flight in the node; more than any client library pipelines by itself.
- */
-#define SESSION_PIPELINE_MAX 1024
-/* Replies not yet written out past which no further command is started. */
-#define SESSION_OUTPUT_MAX ((size_t)1024 * 1024)
-
                             enum session_kind kind,
                             const char *peer,
                             void (*wake)(void *context, struct session *session),

@@ -203,6 +203,32 @@ static bool write_output(struct connection *connection, struct buf *output)
     return buf_size(output) == 0 || write_rest(connection, output);
 }
 
+/* Lets an owner that was full go on, before the output leaves (its replies may join it) and after
+ * (output that left may be what it waited for). It may be full since a moment ago only: a reply can
+ * come between the command that filled it and this flush, and no other wake would follow. False:
+ * the connection broke. */
+static bool push(struct connection *connection, void *session)
+{
+    const struct connection_owner *owner = owner_of(connection);
+    struct buf *output = owner->output(session);
+    const bool was_held = connection->is_held || owner->is_full(session);
+    if (was_held) {
+        owner->resume(session);
+    }
+    if (output != NULL && !write_output(connection, output)) {
+        return false;
+    }
+    if (was_held) {
+        owner->resume(session);
+        if (output != NULL && buf_size(output) > 0 && !connection->is_writing) {
+            connection_wake(connection);
+        }
+        /* What ran just now wants the owner's turn before the loop sleeps. */
+        loop_again(connection->listener->loop);
+    }
+    return true;
+}
+
 static void flush(struct loop_work *work)
 {
     struct connection *connection = LIST_ITEM(work, struct connection, work);
@@ -211,11 +237,7 @@ static void flush(struct loop_work *work)
     if (connection->is_closing || session == NULL) {
         return;
     }
-    if (connection->is_held) {
-        owner->resume(session);
-    }
-    struct buf *output = owner->output(session);
-    if (output != NULL && !write_output(connection, output)) {
+    if (!push(connection, session)) {
         connection_close(connection);
         return;
     }
@@ -231,17 +253,8 @@ static void flush(struct loop_work *work)
         leave(connection);
         return;
     }
-    if (is_last) {
-        stop_reading(connection);
-        return;
-    }
-    const bool held = owner->is_full(session) || left > limits_of(connection)->output_stop;
-    if (connection->is_held && !held) {
-        /* Commands that waited may have been run just now: the owner's turn must see them. */
-        loop_again(connection->listener->loop);
-    }
-    connection->is_held = held;
-    if (held || owner->wants_close(session)) {
+    connection->is_held = owner->is_full(session) || left > limits_of(connection)->output_stop;
+    if (is_last || connection->is_held || owner->wants_close(session)) {
         stop_reading(connection);
     } else {
         start_reading(connection);

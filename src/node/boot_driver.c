@@ -107,8 +107,9 @@ static void store_map(struct node *node)
     }
     if (!cluster_list_equal(&node->list, &identity->map.list)) {
         /* Numbers and connections follow the list of this start, the cluster's the map. */
-        node_fail(node, Q_EINVAL, "the cluster has other members than the list; it is stored now, "
-                                  "start this node again");
+        node_fail(node, Q_EINVAL,
+                  "the cluster has other members than the list; it is stored now, "
+                  "start this node again");
         return;
     }
     boot_map_stored(&node->boot);
@@ -130,8 +131,9 @@ static void do_effects(struct node *node, node_id from, const struct boot_effect
     }
     if (effects->log) {
         char text[BOOT_TEXT_SIZE_MAX];
-        (void)boot_text(&node->boot, node->now_ms, text, sizeof text);
-        log_event(LOG_WARN, "cluster_boot", "state=\"%s\"", text);
+        if (boot_text(&node->boot, node->now_ms, text, sizeof text) > 0) {
+            log_event(LOG_WARN, "cluster_boot", "state=\"%s\"", text);
+        }
     }
 }
 

@@ -79,26 +79,36 @@ void forward_reply_receive(struct node *node, struct reader *r)
         request_finish(node, request, reply);
         return;
     }
+    if (status == FORWARD_REFUSED) {
+        request_refused_elsewhere(node, request, reply);
+        return;
+    }
     /* Certainly not done there. Not routed at once: who is leader may be news to us as well. */
     list_remove(&request->id_link);
     request->state = REQUEST_PARKED;
     list_append(&node->parked, &request->link);
 }
 
-void forward_peer_lost(struct node *node, node_id peer)
+/* Moves out what was forwarded to `peer`, or to all but `peer`. Gathered before anything is done
+ * with it: what is tried again may be forwarded anew, and would be met a second time. */
+static void gather(struct node *node, node_id peer, bool to_peer, struct list *out)
 {
-    /* Gathered first: what is tried again may be forwarded to the same peer's next incarnation. */
-    struct list lost;
-    list_init(&lost);
+    list_init(out);
     for (size_t i = 0; i < ID_BUCKETS; i++) {
         struct list *bucket = &node->forwarded[i];
         for (struct list *link = bucket->next; link != bucket; link = link->next) {
             struct node_request *request = LIST_ITEM(link, struct node_request, id_link);
-            if (request->forwarded_to == peer) {
-                list_append(&lost, &request->link);
+            if ((request->forwarded_to == peer) == to_peer) {
+                list_append(out, &request->link);
             }
         }
     }
+}
+
+void forward_peer_lost(struct node *node, node_id peer)
+{
+    struct list lost;
+    gather(node, peer, true, &lost);
     struct list *link = list_first(&lost);
     while (link != NULL) {
         struct node_request *request = LIST_ITEM(link, struct node_request, link);
@@ -109,6 +119,30 @@ void forward_peer_lost(struct node *node, node_id peer)
             request_retry(node, request);
         }
         link = list_first(&lost);
+    }
+}
+
+void forward_leader_changed(struct node *node, node_id leader)
+{
+    struct list others;
+    gather(node, leader, false, &others);
+    const uint64_t patience_ms = node->now_ms + node->options.election_max_ms;
+    struct list *link = list_first(&others);
+    while (link != NULL) {
+        struct node_request *request = LIST_ITEM(link, struct node_request, link);
+        list_remove(link);
+        if (!request_is_write(request)) {
+            request_retry(node, request);
+        } else if (request->request.request_id.size > 0) {
+            request_unknown(node, request);
+        } else if (request->deadline_ms > patience_ms) {
+            /* A leader that handed over still answers what it has in its log; a dead or paused one
+             * never does, and the client should not wait for it until the end. */
+            request->deadline_ms = patience_ms;
+            list_remove(&request->deadline_link);
+            request_link_deadline(node, request);
+        }
+        link = list_first(&others);
     }
 }
 
@@ -144,7 +178,7 @@ static void remote_done(struct node_request *request, struct bytes reply)
                     "range, or the leader");
         reply = buf_bytes(&too_big);
     }
-    send_reply(request->owner, remote, FORWARD_DONE, reply);
+    send_reply(request->owner, remote, request->refused ? FORWARD_REFUSED : FORWARD_DONE, reply);
     buf_deinit(&too_big);
     heap_free(remote);
 }

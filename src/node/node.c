@@ -49,16 +49,13 @@ void node_send_end(struct node *node, node_id to)
 
 /* ---- life cycle ---- */
 
-static struct node *node_new(const struct node_options *options,
-                             const struct env *env,
-                             struct files *files,
-                             struct engine *engine)
+static struct node *node_new(const struct node_options *options, const struct env *env)
 {
     struct node *node = heap_alloc(sizeof *node);
     node->options = *options;
     node->env = env;
-    node->files = files;
-    node->engine = engine;
+    node->files = env->files;
+    node->engine = env->engine;
     node->now_ms = env->monotonic_ms(env->context);
     prng_init(&node->prng, options->seed);
     requests_init(node);
@@ -67,13 +64,11 @@ static struct node *node_new(const struct node_options *options,
 
 int node_start(const struct node_options *options,
                const struct env *env,
-               struct files *files,
-               struct engine *engine,
                struct node **out_node,
                char *error,
                size_t error_size)
 {
-    struct node *node = node_new(options, env, files, engine);
+    struct node *node = node_new(options, env);
     struct recovery *recovery = NULL;
     int err = boot_driver_start(node, error, error_size);
     if (err == Q_OK) {
@@ -355,7 +350,7 @@ const struct raft *node_raft(const struct node *node)
 
 uint64_t node_state_hash(struct node *node)
 {
-    return node->booted ? machine_hash(&node->replica.machine) : 0;
+    return node->booted && !snapshot_is_installing(node) ? machine_hash(&node->replica.machine) : 0;
 }
 
 static void peer_status(const struct node *node, size_t i, struct node_peer_status *out)

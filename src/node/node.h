@@ -62,19 +62,18 @@ struct node_request {
     raft_term term;
     uint64_t read_context;
     node_id forwarded_to;
-    size_t reply_start; /* COMPLETING: its part of the batch's replies; */
-    size_t reply_size;  /* SIZE_MAX = another entry took its place. */
-    bool maybe_executed;
-    void *counting; /* COUNTING: the count under way. */
+    size_t reply_start;  /* COMPLETING: its part of the batch's replies; */
+    size_t reply_size;   /* SIZE_MAX = another entry took its place. */
+    bool maybe_executed; /* An earlier attempt may take effect. */
+    bool refused;        /* Ended without doing anything, surely. */
+    void *counting;      /* COUNTING: the count under way. */
 };
 
-/* Opens the log, recovers, and starts as follower. `engine` and `files` stay the caller's. On
- * failure `error` says what and what to do. Q_OK, Q_ECORRUPT, Q_EIO, Q_ENOSPC, Q_EINVAL (wrong
- * cluster). */
+/* Opens the log, recovers, and starts as follower. `env` stays the caller's and is used until
+ * node_free. On failure `error` says what and what to do. Q_OK, Q_ECORRUPT, Q_EIO, Q_ENOSPC,
+ * Q_EINVAL (wrong cluster). */
 int node_start(const struct node_options *options,
                const struct env *env,
-               struct files *files,
-               struct engine *engine,
                struct node **out_node,
                char *error,
                size_t error_size);
@@ -140,7 +139,8 @@ void node_status(const struct node *node, struct node_status *out_status);
 
 /* For the simulator's checkers. Borrowed. */
 const struct raft *node_raft(const struct node *node);
-/* Hash of the applied state (data, request ids, shard time): equal at equal applied index. O(n). */
+/* Hash of the applied state (data, request ids, shard time): equal at equal applied index. O(n).
+ * 0 while there is no such state: not booted, or a snapshot is being installed. */
 uint64_t node_state_hash(struct node *node);
 
 #endif

@@ -207,6 +207,11 @@ void request_fail(struct node *node,
                   const char *prefix,
                   const char *format,
                   ...) __attribute__((format(printf, 4, 5)));
+/* Puts it into `deadlines` by its deadline_ms. */
+void request_link_deadline(struct node *node, struct node_request *request);
+/* Another node refused it without doing anything: passed on, unless an earlier attempt is in doubt.
+ */
+void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply);
 /* The write may or may not happen: said so, or tried again when its id makes that safe. */
 void request_unknown(struct node *node, struct node_request *request);
 /* It certainly did not happen here: tried again elsewhere. */
@@ -238,6 +243,8 @@ void forward_receive(struct node *node, node_id from, const struct peer_header *
 void forward_reply_receive(struct node *node, struct reader *r);
 /* Answers a remote request with RETRY and frees it. */
 void forward_reply_retry(struct node *node, struct node_request *request);
+/* `leader` is known to lead: what was forwarded to others will hardly be answered by them. */
+void forward_leader_changed(struct node *node, node_id leader);
 /* The peer restarted or its connection broke: what was forwarded there is in doubt. */
 void forward_peer_lost(struct node *node, node_id peer);
 

@@ -40,8 +40,9 @@ void peer_header_write(struct writer *w, const struct peer_header *header);
 void peer_header_read(struct reader *r, struct peer_header *out_header);
 
 enum forward_status {
-    FORWARD_DONE = 0, /* `reply` is the answer. */
-    FORWARD_RETRY = 1 /* Certainly not executed and never will be: ask elsewhere. */
+    FORWARD_DONE = 0,   /* `reply` is the answer. */
+    FORWARD_RETRY = 1,  /* Certainly not executed and never will be: ask elsewhere. */
+    FORWARD_REFUSED = 2 /* Likewise, and `reply` is the error to pass on. */
 };
 
 /* One piece of a snapshot stream; data follows it to the end of the body. */

@@ -95,7 +95,7 @@ int recovery_open_log(struct node *node, struct recovery **out, char *error, siz
     const struct wal_options options = {
         .segment_size = node->options.wal_segment_size,
         .spare_max = 2,
-        .seed = prng_next(&node->prng) >> 16, /* Room to count up for ever. */
+        .seed = prng_next(&node->prng),
     };
     int err = wal_open(node->files, &options, &visitor, &node->wal, error, error_size);
     if (err == Q_OK && recovery->malformed) {
@@ -215,10 +215,10 @@ int recovery_start_replica(struct node *node,
     const struct shard_meta *meta = &replica->machine.meta;
     if (meta->applied_index > 0 && !recovery->has_state) {
         /* Entries are applied only once they and the term are in the log. */
-        (void)snprintf(error,
-                       error_size,
-                       "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
-                       "replaced; start this node with an empty directory");
+        (void)snprintf(
+            error, error_size,
+            "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
+            "replaced; start this node with an empty directory");
         machine_deinit(&replica->machine);
         recovery_free(recovery);
         return Q_ECORRUPT;

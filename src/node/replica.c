@@ -144,8 +144,7 @@ static void note_freshness(struct node *node, const struct raft_message *message
         return;
     }
     /* A heartbeat's commit is cut to what we hold; its index is the leader's whole commit index. */
-    const raft_index told =
-        message->kind == RAFT_MSG_APPEND ? message->commit : message->index;
+    const raft_index told = message->kind == RAFT_MSG_APPEND ? message->commit : message->index;
     if (told <= replica->raft.applied_index) {
         replica->fresh_at_ms = node->now_ms;
     } else if (replica->fresh_wanted <= replica->raft.applied_index) {
@@ -214,8 +213,9 @@ void replica_log_entries(struct node *node, raft_index first, raft_index last)
 static void do_save(struct node *node, const struct raft_effect *effect)
 {
     struct replica *replica = &node->replica;
-    if (effect->has_hard && !Q_PLANT(B02)) {
-        (void)replica_save_state(node, effect->hard);
+    if (effect->has_hard) {
+        const struct raft_hard_state nothing = {0};
+        (void)replica_save_state(node, Q_PLANT(B02) ? nothing : effect->hard);
     }
     replica_log_entries(node, effect->first, effect->last);
     const wal_ticket ticket = wal_appended(node->wal);

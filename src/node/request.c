@@ -13,26 +13,24 @@ enum present { PRESENT_MAX_STALE = 1, PRESENT_A = 2, PRESENT_B = 4, PRESENT_ID =
 
 _Static_assert(REQUEST_ID_SIZE_MAX <= UINT8_MAX, "the id's size is one byte");
 
-bool op_writes(enum op op)
-{
-    switch (op) {
-#define X(name, number, writes)                                                                    \
-    case name: return writes;
-        OP_MAP(X)
+static const struct {
+    bool is_known;
+    bool writes;
+} ops[] = {
+#define X(name, number, is_write) [number] = {.is_known = true, .writes = (is_write)},
+    OP_MAP(X)
 #undef X
-    }
-    return false;
-}
+};
 
 static bool op_is_known(uint8_t op)
 {
-    switch (op) {
-#define X(name, number, writes) case number:
-        OP_MAP(X)
-#undef X
-        return true;
-    default: return false;
-    }
+    return op < sizeof ops / sizeof ops[0] && ops[op].is_known;
+}
+
+bool op_writes(enum op op)
+{
+    Q_CHECK(op_is_known((uint8_t)op));
+    return ops[op].writes;
 }
 
 static uint8_t present_of(const struct request *request)

@@ -3,6 +3,7 @@
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/reply.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,50 +50,30 @@ static void unlink_request(struct node *node, struct node_request *request)
     node->request_count--;
 }
 
-/* What is said of a write that may or may not happen. */
-static void put_unknown(const struct node *node, const struct node_request *request, struct buf *out)
+/* Did the state machine refuse the request id as too old to be known? Then it did nothing now, but
+ * cannot say what became of an earlier attempt. */
+static bool id_was_forgotten(struct bytes reply)
 {
-    if (request->index > 0 && !request->maybe_executed) {
-        reply_error(out, "OUTCOMEUNKNOWN", "%u.%llu.%llu the write may or may not take effect",
-                    node->replica.group, (unsigned long long)request->term,
-                    (unsigned long long)request->index);
-    } else {
-        reply_error(out, "OUTCOMEUNKNOWN",
-                    "- the write was sent to the leader and may or may not take effect");
-    }
-}
-
-/* Whether a reply claims that nothing was done. */
-static bool is_refusal(struct bytes reply)
-{
-    static const char *const prefixes[] = {"CLUSTERDOWN ", "BUSY ", "REQIDEXPIRED "};
+    static const char PREFIX[] = "REQIDEXPIRED ";
     struct reader r = reader_of(reply);
     struct reply_item item;
-    if (!reply_read(&r, &item) || item.kind != REPLY_ERROR) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        const struct bytes prefix = bytes_of_text(prefixes[i]);
-        if (item.bytes.size >= prefix.size &&
-            memcmp(item.bytes.data, prefix.data, prefix.size) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return reply_read(&r, &item) && item.kind == REPLY_ERROR &&
+           item.bytes.size >= sizeof PREFIX - 1 &&
+           memcmp(item.bytes.data, PREFIX, sizeof PREFIX - 1) == 0;
 }
+
+static void say_unknown(struct node *node, struct node_request *request);
 
 void request_finish(struct node *node, struct node_request *request, struct bytes reply)
 {
     Q_CHECK(request->state != REQUEST_DONE);
-    struct buf unknown = {0};
-    /* That the last try was refused says nothing of the first. */
-    if (request->maybe_executed && is_refusal(reply)) {
-        put_unknown(node, request, &unknown);
-        reply = buf_bytes(&unknown);
+    if (request->maybe_executed && id_was_forgotten(reply)) {
+        request->maybe_executed = false;
+        say_unknown(node, request);
+        return;
     }
     unlink_request(node, request);
     request->done(request, reply);
-    buf_deinit(&unknown);
 }
 
 void request_fail(
@@ -111,10 +92,38 @@ void request_fail(
 
 static void say_unknown(struct node *node, struct node_request *request)
 {
-    struct buf reply = {0};
-    put_unknown(node, request, &reply);
-    request_finish(node, request, buf_bytes(&reply));
-    buf_deinit(&reply);
+    if (request->index > 0) {
+        request_fail(node, request, "OUTCOMEUNKNOWN",
+                     "%u.%llu.%llu the write may or may not take effect", node->replica.group,
+                     (unsigned long long)request->term, (unsigned long long)request->index);
+    } else {
+        request_fail(node, request, "OUTCOMEUNKNOWN",
+                     "- the write was sent to the leader and may or may not take effect");
+    }
+}
+
+/* Ends a request with an error that promises that nothing was done. After an attempt in doubt that
+ * would be a lie. */
+static void refuse(struct node *node,
+                   struct node_request *request,
+                   const char *prefix,
+                   const char *text)
+{
+    if (request->maybe_executed) {
+        say_unknown(node, request);
+        return;
+    }
+    request->refused = true;
+    request_fail(node, request, prefix, "%s", text);
+}
+
+void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply)
+{
+    if (request->maybe_executed) {
+        say_unknown(node, request);
+    } else {
+        request_finish(node, request, reply);
+    }
 }
 
 void request_unknown(struct node *node, struct node_request *request)
@@ -217,7 +226,7 @@ static void propose(struct node *node, struct node_request *request)
         return;
     }
     if (err != Q_OK) {
-        request_fail(node, request, "BUSY", "too many writes are waiting to be committed");
+        refuse(node, request, "BUSY", "too many writes are waiting to be committed");
         return;
     }
     replica_sync_payloads(replica);
@@ -269,7 +278,7 @@ void request_route(struct node *node, struct node_request *request)
 
 /* ---- submit ---- */
 
-static void link_deadline(struct node *node, struct node_request *request)
+void request_link_deadline(struct node *node, struct node_request *request)
 {
     struct list *before = &node->deadlines;
     while (before->previous != &node->deadlines &&
@@ -291,6 +300,7 @@ void node_submit(struct node *node, struct node_request *request)
     request->term = 0;
     request->forwarded_to = NODE_NONE;
     request->maybe_executed = false;
+    request->refused = false;
     node->now_ms = node->env->monotonic_ms(node->env->context);
     const uint32_t timeout =
         request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
@@ -306,11 +316,11 @@ void node_submit(struct node *node, struct node_request *request)
     request->request.arg_count = 0;
     request->state = REQUEST_SUBMITTED;
     node->request_count++;
-    link_deadline(node, request);
+    request_link_deadline(node, request);
     if (node->failure != Q_OK) {
-        request_fail(node, request, "CLUSTERDOWN", "this node is stopping: %s", node->failure_text);
+        refuse(node, request, "CLUSTERDOWN", node->failure_text);
     } else if (node->request_count > node->options.parked_max) {
-        request_fail(node, request, "BUSY", "too many requests are in flight on this node");
+        refuse(node, request, "BUSY", "too many requests are in flight on this node");
     } else if (request->request.level == LEVEL_LOCAL && node->booted &&
                !request_is_write(request)) {
         read_local(node, request);
@@ -409,6 +419,9 @@ void requests_role_changed(struct node *node)
     }
     route_all(node, &node->reading);
     route_all(node, &node->parked);
+    if (node->replica.raft.leader != NODE_NONE) {
+        forward_leader_changed(node, node->replica.raft.leader);
+    }
 }
 
 void requests_jumped(struct node *node, raft_index index)
@@ -424,18 +437,18 @@ void requests_jumped(struct node *node, raft_index index)
 
 static void expire(struct node *node, struct node_request *request)
 {
-    const unsigned long long ms =
+    const bool in_doubt = request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED;
+    char text[128];
+    const uint32_t timeout_ms =
         request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
-    const bool write = request_is_write(request);
-    const bool in_doubt = request->maybe_executed || request->state == REQUEST_PROPOSED ||
-                          request->state == REQUEST_FORWARDED;
-    if (write && in_doubt) {
+    (void)snprintf(text, sizeof text,
+                   "no leader confirmed by a majority within %u ms; nothing was done", timeout_ms);
+    if (request_is_write(request) && in_doubt) {
         say_unknown(node, request);
     } else if (!node->booted) {
-        request_fail(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
+        refuse(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {
-        request_fail(node, request, "CLUSTERDOWN",
-                     "no leader confirmed by a majority within %llu ms; nothing was done", ms);
+        refuse(node, request, "CLUSTERDOWN", text);
     }
 }
 
@@ -467,7 +480,7 @@ void requests_deinit(struct node *node)
              request->state == REQUEST_COMPLETING)) {
             say_unknown(node, request);
         } else {
-            request_fail(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
+            refuse(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");
         }
         link = list_first(&node->deadlines);
     }

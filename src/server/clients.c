@@ -88,7 +88,8 @@ int server_open_door(struct server *server,
                 .closed = closed,
             },
     };
-    options.limits.connections_max = server->config.connections_max;
+    options.limits.connections_max =
+        kind == SESSION_RESP ? server->config.connections_max : HTTP_CLIENTS_MAX;
     options.limits.idle_ms = server->config.idle_timeout_ms;
     return listener_new(server->loop, &options, &door->listener, error, error_size);
 }

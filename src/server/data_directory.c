@@ -16,6 +16,7 @@
 
 #define LOCK_NAME      "LOCK"
 #define VERSION_NAME   "VERSION"
+#define VERSION_NEW    "VERSION.new" /* Until it is whole. */
 #define VERSION_FORMAT "quorate-data %d\n"
 
 static int error_of_errno(int number)
@@ -108,7 +109,7 @@ static bool has_data(const char *path)
         return false;
     }
     bool found = false;
-    const char *harmless[] = {".", "..", LOCK_NAME, VERSION_NAME ".new", "lost+found"};
+    const char *harmless[] = {".", "..", LOCK_NAME, VERSION_NEW, "lost+found"};
     for (const struct dirent *entry = readdir(directory); entry != NULL && !found;
          entry = readdir(directory)) {
         found = true;
@@ -125,7 +126,7 @@ static int write_version(int directory_fd, const char *path, char *error, size_t
     char text[32];
     const int length = snprintf(text, sizeof text, VERSION_FORMAT, DATA_DIRECTORY_VERSION);
     const int fd =
-        openat(directory_fd, VERSION_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        openat(directory_fd, VERSION_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail("write into data directory", path, error, size);
     }
@@ -133,8 +134,7 @@ static int write_version(int directory_fd, const char *path, char *error, size_t
     const int number = errno;
     (void)close(fd);
     errno = number;
-    if (!is_written ||
-        renameat(directory_fd, VERSION_NAME ".new", directory_fd, VERSION_NAME) != 0 ||
+    if (!is_written || renameat(directory_fd, VERSION_NEW, directory_fd, VERSION_NAME) != 0 ||
         fsync(directory_fd) != 0) {
         return fail("write into data directory", path, error, size);
     }
@@ -166,9 +166,10 @@ static int check_version(int directory_fd, const char *path, char *error, size_t
         return Q_OK;
     }
     text[strcspn(text, "\n")] = '\0';
-    (void)snprintf(error, size,
-                   "data directory %s has format '%s', this program reads 'quorate-data %d'", path,
-                   text, DATA_DIRECTORY_VERSION);
+    (void)snprintf(
+        error, size,
+        "data directory %s has format version '%s', this program reads 'quorate-data %d'", path,
+        text, DATA_DIRECTORY_VERSION);
     return Q_EINVAL;
 }
 

@@ -4,6 +4,7 @@
  * here. A node that dies is started again (unless told otherwise), a supervisor that dies takes its
  * nodes along, and Ctrl-C ends all of it within bounded time.
  */
+#include "base/bytes.h"
 #include "base/limits.h"
 #include "base/os/clock.h"
 #include "net/address.h"
@@ -31,16 +32,16 @@
 #define DETACHED_LOG "dev.log"
 
 static const struct option_spec specs[] = {
-    {"nodes", OPTION_NUMBER, "3", "how many nodes", 1, NODES_MAX, NULL, false},
-    {"dir", OPTION_TEXT, "./quorate-dev", "where data, logs and pid files go", 0, 0, NULL, false},
-    {"base-port", OPTION_NUMBER, "7480",
+    {"nodes", OPTION_NUMBER, false, "3", "how many nodes", 1, NODES_MAX, NULL},
+    {"dir", OPTION_TEXT, false, "./quorate-dev", "where data, logs and pid files go", 0, 0, NULL},
+    {"base-port", OPTION_NUMBER, false, "7480",
      "node i: RESP at base + 10 (i - 1), HTTP one up, peers two up", 1,
-     65535 - DEV_PORTS_PER_NODE *NODES_MAX, NULL, false},
-    {"throw-away", OPTION_SWITCH, "false",
-     "remove the data at the end; without --dir in a temporary directory", 0, 0, NULL, false},
-    {"no-restart", OPTION_SWITCH, "false", "leave a node that died alone", 0, 0, NULL, false},
-    {"detach", OPTION_SWITCH, "false", "go on in the background once ready; see dev stop", 0, 0,
-     NULL, false},
+     65535 - DEV_PORTS_PER_NODE *NODES_MAX, NULL},
+    {"throw-away", OPTION_SWITCH, false, "false",
+     "remove the data at the end; without --dir in a temporary directory", 0, 0, NULL},
+    {"no-restart", OPTION_SWITCH, false, "false", "leave a node that died alone", 0, 0, NULL},
+    {"detach", OPTION_SWITCH, false, "false", "go on in the background once ready; see dev stop", 0,
+     0, NULL},
 };
 
 static const struct option_table dev_options = {
@@ -61,6 +62,7 @@ struct dev {
     char directory[PATH_MAX];
     struct dev_child children[NODES_MAX];
     size_t count;
+    char program[PATH_MAX];
     char cluster[CLUSTER_SIZE];
     struct dev_launch launch;
     bool throws_away;
@@ -119,8 +121,10 @@ static int lock_directory(const struct dev *dev, long *out_holder)
         return fd;
     }
     char holder[32] = "";
-    if (pread(fd, holder, sizeof holder - 1, 0) > 0) {
-        *out_holder = strtol(holder, NULL, 10);
+    int64_t number = 0;
+    (void)!pread(fd, holder, sizeof holder - 1, 0); /* Then it stays empty. */
+    if (bytes_to_int64(bytes_of(holder, strcspn(holder, "\n")), &number)) {
+        *out_holder = (long)number;
     }
     (void)close(fd);
     return -1;
@@ -196,7 +200,13 @@ static bool plan(struct dev *dev, const struct options *options)
             return false;
         }
     }
-    dev->launch = (struct dev_launch){dev->cluster, options->rest, options->rest_count};
+    /* Not /proc/self/exe itself: `ps` and `top` would call every node "exe". */
+    const ssize_t length = readlink("/proc/self/exe", dev->program, sizeof dev->program - 1);
+    dev->program[length > 0 ? length : 0] = '\0';
+    dev->launch = (struct dev_launch){.program = dev->program,
+                                      .cluster = dev->cluster,
+                                      .flags = options->rest,
+                                      .flag_count = options->rest_count};
     return check_ports(dev);
 }
 

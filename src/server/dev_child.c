@@ -56,8 +56,9 @@ static bool write_pid(const struct dev_child *child)
     return fclose(file) == 0 && is_written && rename(fresh, path) == 0;
 }
 
-/* In the child, between fork and exec: only async-signal-safe calls. */
-static _Noreturn void become(char *const *words, int log_fd, int null_fd, pid_t parent)
+/* In the child, between fork and exec: only async-signal-safe calls. `fds`: input, and where the
+ * log goes. */
+static _Noreturn void become(const char *path, char *const *words, const int fds[2], pid_t parent)
 {
     /* Ctrl-C goes to the supervisor alone, which then stops us in its own way. */
     (void)setpgid(0, 0);
@@ -68,13 +69,18 @@ static _Noreturn void become(char *const *words, int log_fd, int null_fd, pid_t 
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    if (dup2(null_fd, 0) >= 0 && dup2(log_fd, 1) >= 0 && dup2(log_fd, 2) >= 0) {
-        (void)execv("/proc/self/exe", words);
+    if (dup2(fds[0], 0) >= 0 && dup2(fds[1], 1) >= 0 && dup2(fds[1], 2) >= 0) {
+        (void)execv(path, words);
+        (void)execv("/proc/self/exe", words); /* The file was replaced or removed meanwhile. */
     }
     _exit(1);
 }
 
-static bool spawn(struct dev_child *child, char *const *words, char *error, size_t error_size)
+static bool spawn(struct dev_child *child,
+                  const char *program,
+                  char *const *words,
+                  char *error,
+                  size_t error_size)
 {
     char log[PATH_MAX];
     path_in(child, "log", log);
@@ -86,7 +92,7 @@ static bool spawn(struct dev_child *child, char *const *words, char *error, size
     const pid_t parent = getpid();
     const pid_t pid = null_fd >= 0 ? fork() : -1;
     if (pid == 0) {
-        become(words, log_fd, null_fd, parent);
+        become(program, words, (const int[]){null_fd, log_fd}, parent);
     }
     const int reason = errno;
     (void)close(log_fd);
@@ -122,7 +128,7 @@ bool dev_child_start(struct dev_child *child,
     for (size_t i = 0; i < launch->flag_count; i++) {
         words[7 + i] = launch->flags[i];
     }
-    if (!spawn(child, words, error, error_size)) {
+    if (!spawn(child, launch->program, words, error, error_size)) {
         return false;
     }
     child->started_at_ms = clock_monotonic_ms();

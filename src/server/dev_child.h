@@ -24,6 +24,7 @@ struct dev_child {
 
 /* How a child is started. */
 struct dev_launch {
+    const char *program; /* Path of this program. */
     const char *cluster; /* The list of peer addresses. */
     char *const *flags;  /* Passed on to serve. */
     size_t flag_count;

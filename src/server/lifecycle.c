@@ -1,8 +1,10 @@
 /* How a running node is told things and how it stops.
  *
  * TERM or INT: leadership is handed over while everything is still served; then nothing more is
- * read, what was read is answered, and the loop ends. Each of the two has half of drain-ms. A
- * second TERM or INT skips the rest. HUP reloads, USR1 logs the state.
+ * read, what was read is answered, and the loop ends. Each of the two has half of drain-ms. One who
+ * was leader stays a moment longer, because the others still owe it the news: what they forwarded
+ * to it must be answered, or their clients hear "outcome unknown". A second TERM or INT skips the
+ * rest. HUP reloads, USR1 logs the state.
  */
 #include "base/os/clock.h"
 #include "base/os/log.h"
@@ -14,6 +16,8 @@
 #include <string.h>
 
 #define HOUSEKEEPING_MS 500
+/* How many heartbeats a former leader stays: the new one has told everybody by then. */
+#define STAY_HEARTBEATS 3
 /* While stopping, how often to look whether the node is done; nothing announces that. */
 #define STOP_LOOK_MS 10
 
@@ -65,9 +69,13 @@ static void dump_state(struct server *server)
     }
 }
 
-static void start_draining(struct server *server)
+static void start_draining(struct server *server, const struct node_status *status)
 {
     server->stage = SERVER_DRAINING;
+    if (server->was_leader && status->peer_count > 1) {
+        server->stay_until_ms =
+            clock_monotonic_ms() + (uint64_t)STAY_HEARTBEATS * server->config.node.heartbeat_ms;
+    }
     listener_drain(server->resp.listener);
     listener_drain(server->http.listener);
 }
@@ -85,6 +93,9 @@ static void start_stopping(struct server *server, int number)
     server->stage = SERVER_RESIGNING;
     server->resign_until_ms = now_ms + server->config.drain_ms / 2;
     server->drain_until_ms = now_ms + server->config.drain_ms;
+    struct node_status status;
+    node_status(server->node, &status);
+    server->was_leader = status.role == RAFT_LEADER;
     node_resign(server->node);
 }
 
@@ -98,13 +109,15 @@ void server_advance_stop(struct server *server)
     node_status(server->node, &status);
     if (server->stage == SERVER_RESIGNING) {
         const bool is_alone = status.peer_count <= 1;
-        if (is_alone || status.role != RAFT_LEADER || now_ms >= server->resign_until_ms) {
-            start_draining(server);
+        const bool is_replaced = status.role != RAFT_LEADER && status.leader != NODE_NONE;
+        if (is_alone || !server->was_leader || is_replaced || now_ms >= server->resign_until_ms) {
+            start_draining(server, &status);
         }
         return;
     }
     const bool is_quiet = listener_stats(server->resp.listener).serving == 0 &&
                           listener_stats(server->http.listener).serving == 0 &&
+                          status.waiting == 0 && now_ms >= server->stay_until_ms &&
                           !log_thread_is_busy(server->log_thread);
     if (is_quiet || now_ms >= server->drain_until_ms) {
         loop_stop(server->loop);

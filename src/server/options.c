@@ -6,7 +6,6 @@
 #include "net/address.h"
 #include "server/options_private.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define ENVIRONMENT_PREFIX "QUORATE_"
@@ -39,6 +38,23 @@ bool options_is_default(const struct options *options, const struct option_spec 
     return strcmp(value_of(options, spec)->origin, "default") == 0;
 }
 
+/* ASCII only: the names of settings must not depend on the locale. */
+static char upper(char c)
+{
+    if (c < 'a' || c > 'z') {
+        return c;
+    }
+    return (char)(c - 'a' + 'A');
+}
+
+static char lower(char c)
+{
+    if (c < 'A' || c > 'Z') {
+        return c;
+    }
+    return (char)(c - 'A' + 'a');
+}
+
 /* Decimal; SIZE may have a unit. False: not a number, or past uint64. */
 static bool parse_number(enum option_kind kind, const char *text, uint64_t *out_value)
 {
@@ -46,7 +62,7 @@ static bool parse_number(enum option_kind kind, const char *text, uint64_t *out_
     uint64_t unit = 1;
     if (kind == OPTION_SIZE && size > 1) {
         const char *units = "KMG";
-        const char *found = strchr(units, toupper((unsigned char)text[size - 1]));
+        const char *found = strchr(units, upper(text[size - 1]));
         if (found != NULL && *found != '\0') {
             unit = (uint64_t)1 << (10 * (found - units + 1));
             size--;
@@ -250,7 +266,10 @@ static void name_of_variable(const char *variable, size_t size, char *out)
     size_t used = 0;
     for (size_t i = prefix; i < size && used + 1 < NAME_SIZE_MAX; i++) {
         const char c = variable[i];
-        out[used++] = (char)(c == '_' ? '-' : tolower((unsigned char)c));
+        out[used++] = '-';
+        if (c != '_') {
+            out[used - 1] = lower(c);
+        }
     }
     out[used] = '\0';
 }

@@ -29,12 +29,12 @@ enum option_kind {
 struct option_spec {
     const char *name; /* Of the flag and of the key in the file. */
     enum option_kind kind;
+    bool not_in_file;     /* Makes sense on the command line (or in the environment) only. */
     const char *fallback; /* The default, in the form a user would write it. */
     const char *help;     /* One sentence without its period. */
     uint64_t min;         /* NUMBER and SIZE. */
     uint64_t max;
     const char *choices; /* CHOICE: "a|b|c". */
-    bool not_in_file;    /* Makes sense on the command line (or in the environment) only. */
 };
 
 struct option_table {

@@ -39,9 +39,6 @@ int server_open_peers(struct server *server, char *error, size_t error_size)
 {
     struct node_status status;
     node_status(server->node, &status);
-    if (status.peer_count <= 1) {
-        return Q_OK; /* Nobody to talk to: no port to defend either. */
-    }
     const struct peer_input_options input_options = {
         .address = server->config.peer,
         .self = node_self(server->node),

@@ -81,13 +81,13 @@ static void raise_descriptor_limit(struct config *config)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* Else the soft limit stays; looked at next. */
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    const rlim_t reserved = 512; /* The engine's files, peers, the log. */
-    const rlim_t per_door = limit.rlim_cur > 2 * reserved ? (limit.rlim_cur - reserved) / 2 : 256;
-    if (config->connections_max > per_door) {
+    const rlim_t reserved = 512 + HTTP_CLIENTS_MAX; /* The engine's files, peers, the log. */
+    const rlim_t possible = limit.rlim_cur > reserved + 64 ? limit.rlim_cur - reserved : 64;
+    if (config->connections_max > possible) {
         log_event(LOG_WARN, "clients_limited", "clients_max=%zu possible=%llu reason=\"%s\"",
-                  config->connections_max, (unsigned long long)per_door,
+                  config->connections_max, (unsigned long long)possible,
                   "limit on open files (ulimit -n)");
-        config->connections_max = (size_t)per_door;
+        config->connections_max = (size_t)possible;
     }
 }
 
@@ -121,6 +121,8 @@ static int start_node(struct server *server, char *error, size_t error_size)
     server->files = os_files_new(server->config.data_directory);
     server->env = (struct env){
         .context = server,
+        .files = server->files,
+        .engine = server->engine,
         .monotonic_ms = monotonic_ms,
         .wall_ms = wall_ms,
         .peer_begin = server_peer_begin,
@@ -133,8 +135,7 @@ static int start_node(struct server *server, char *error, size_t error_size)
         (void)snprintf(error, error_size, "the system has no random numbers");
         return Q_EIO;
     }
-    return node_start(options, &server->env, server->files, server->engine, &server->node, error,
-                      error_size);
+    return node_start(options, &server->env, &server->node, error, error_size);
 }
 
 static int open_everything(struct server *server, char *error, size_t error_size)

@@ -11,6 +11,9 @@
 #include "server/log_thread.h"
 #include "server/server.h"
 
+/* HTTP connections at a time: probes, scrapers and people, not the load. */
+#define HTTP_CLIENTS_MAX 1024
+
 /* The clients of one listener. */
 struct door {
     struct server *server;
@@ -46,6 +49,8 @@ struct server {
     enum server_stage stage;
     uint64_t resign_until_ms;
     uint64_t drain_until_ms;
+    uint64_t stay_until_ms; /* Not before, while draining. */
+    bool was_leader;        /* When told to stop. */
     void (*reload)(void *context);
     void *reload_context;
     bool has_directory;

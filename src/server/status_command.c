@@ -6,11 +6,11 @@
 #include <stdio.h>
 
 static const struct option_spec specs[] = {
-    {"http", OPTION_ADDRESS, "127.0.0.1:7481", "HTTP address of any node", 0, 0, NULL, false},
-    {"output", OPTION_CHOICE, "table", "form of the answer, also -o", 0, 0, "table|json|plain",
-     false},
-    {"timeout-ms", OPTION_NUMBER, "5000", "how long to wait for the answer", 1, 600000, NULL,
-     false},
+    {"http", OPTION_ADDRESS, false, "127.0.0.1:7481", "HTTP address of any node", 0, 0, NULL},
+    {"output", OPTION_CHOICE, false, "table", "form of the answer, also -o", 0, 0,
+     "table|json|plain"},
+    {"timeout-ms", OPTION_NUMBER, false, "5000", "how long to wait for the answer", 1, 600000,
+     NULL},
 };
 
 static const struct option_table status_options = {

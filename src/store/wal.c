@@ -9,6 +9,9 @@
 /* A buffer that one huge batch blew up is given back after it. */
 #define BUFFER_KEPT ((size_t)8 * 1024 * 1024)
 
+/* Any seed leaves room for more segments than there will ever be below WAL_SEGMENT_LAST. */
+#define SEED_MASK (WAL_SEGMENT_LAST >> 1)
+
 int wal_open(struct files *files,
              const struct wal_options *options,
              const struct wal_visitor *visitor,
@@ -31,7 +34,7 @@ int wal_open(struct files *files,
     device->spares = heap_alloc(device->spare_max * sizeof *device->spares);
     wal->stream_table = heap_alloc(WAL_STREAM_SLOTS * sizeof *wal->stream_table);
     wal->touched = heap_alloc(WAL_STREAMS_MAX * sizeof *wal->touched);
-    wal->number_next = options->seed > 0 ? options->seed : 1;
+    wal->number_next = (options->seed & SEED_MASK) > 0 ? options->seed & SEED_MASK : 1;
     const int result = wal_recover(wal, visitor, error, error_size);
     if (result != Q_OK) {
         wal_close(wal);

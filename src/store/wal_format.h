@@ -17,6 +17,9 @@
 /* Body of one batch; the field is 32 bits wide. */
 #define WAL_BATCH_BODY_MAX ((size_t)1 << 31)
 
+/* Above this is no segment number: a name that says so was not made by us. */
+#define WAL_SEGMENT_LAST (UINT64_MAX >> 1)
+
 /* Grows monotonically over the whole life of a log. Segment 0 does not exist. */
 struct wal_position {
     uint64_t segment;

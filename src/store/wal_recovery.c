@@ -11,7 +11,6 @@
 #define REPAIR_CHUNK ((size_t)64 * 1024)
 /* Far above any segment: stops a senseless file size from being believed. */
 #define SEGMENT_FILE_MAX ((uint64_t)8 << 30)
-#define SEGMENT_LAST     (UINT64_MAX >> 1)
 
 #define ADVICE                                                                                     \
     "do not delete anything by hand: take this node out of the cluster, keep a copy of its data "  \
@@ -191,34 +190,54 @@ static int replay_body(struct recovery *r, const struct wal_batch *batch, struct
     return Q_OK;
 }
 
+/* What lies at an offset of the loaded segment. */
+enum found { FOUND_NOTHING, FOUND_HEADER, FOUND_BATCH };
+
+static enum found find_batch(const struct recovery *r, uint64_t offset, struct wal_batch *out_batch)
+{
+    if (offset >= r->size) {
+        return FOUND_NOTHING;
+    }
+    const struct bytes rest = rest_from(r, offset);
+    if (!wal_batch_decode(rest, position(r, offset), out_batch)) {
+        return FOUND_NOTHING;
+    }
+    const uint64_t size = wal_batch_size(out_batch->body_size);
+    if (size > rest.size) {
+        return FOUND_HEADER;
+    }
+    const struct bytes body =
+        bytes_of(rest.data + WAL_BATCH_HEADER_SIZE, (size_t)size - WAL_BATCH_HEADER_SIZE);
+    return wal_body_checksum(body, out_batch->at) == out_batch->checksum ? FOUND_BATCH
+                                                                         : FOUND_HEADER;
+}
+
 /* Replays the valid batches of the loaded segment and finds its end. */
 static int replay_segment(struct recovery *r)
 {
     r->end = 0;
     r->last = 0;
-    r->is_started = false;
-    while (r->end < r->size) {
-        const struct bytes rest = rest_from(r, r->end);
-        struct wal_batch batch;
-        if (!wal_batch_decode(rest, position(r, r->end), &batch)) {
-            break;
+    struct wal_batch batch = {.body_size = 0};
+    enum found found = find_batch(r, 0, &batch);
+    while (found == FOUND_BATCH) {
+        const uint64_t next = r->end + wal_batch_size(batch.body_size);
+        struct wal_batch next_batch = {.body_size = 0};
+        const enum found next_found = find_batch(r, next, &next_batch);
+        if (Q_PLANT(B50) && next_found == FOUND_HEADER) {
+            break; /* The repair of a torn batch takes the durable one before it along. */
         }
-        const uint64_t size = wal_batch_size(batch.body_size);
-        if (size > rest.size || wal_body_checksum(bytes_of(rest.data + WAL_BATCH_HEADER_SIZE,
-                                                           (size_t)size - WAL_BATCH_HEADER_SIZE),
-                                                  batch.at) != batch.checksum) {
-            r->is_started = true;
-            r->promised_durable = batch.durable;
-            break;
-        }
-        const struct bytes body = bytes_of(rest.data + WAL_BATCH_HEADER_SIZE, batch.body_size);
-        const int err = replay_body(r, &batch, body);
+        const uint8_t *body = r->data + r->end + WAL_BATCH_HEADER_SIZE;
+        const int err = replay_body(r, &batch, bytes_of(body, batch.body_size));
         if (err != Q_OK) {
             return err;
         }
         r->last = r->end;
-        r->end += size;
+        r->end = next;
+        batch = next_batch;
+        found = next_found;
     }
+    r->is_started = found == FOUND_HEADER;
+    r->promised_durable = batch.durable;
     return Q_OK;
 }
 
@@ -278,7 +297,7 @@ static int replay_all(struct recovery *r)
     struct wal *wal = r->wal;
     for (r->at = 0; r->at < r->listing.segment_count; r->at++) {
         const uint64_t number = number_of(r);
-        if (number == 0 || number > SEGMENT_LAST) {
+        if (number == 0 || number > WAL_SEGMENT_LAST) {
             return complain(r, number, 0, "no segment has this number");
         }
         int err = load(r);

@@ -240,8 +240,8 @@ def main():
     where = "the leader" if options.target == "leader" else "all nodes in turn"
     lines = ["# Bench", "", f"- {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, {before}",
              *(f"- {system.version()}" for system in systems),
-             f"- client: tests/bench/loadgen (own; epoll, one thread; RESP, for etcd gRPC), connected "
-             f"to {where}; it shares the CPUs with all the servers",
+             "- client: tests/bench/loadgen (own; epoll, one thread; RESP, for etcd gRPC), "
+             f"connected to {where}; it shares the CPUs with all the servers",
              f"- {KEYS} keys of 16 bytes, values of 128 bytes; {options.rounds} rounds of "
              f"{options.seconds} s each (the first fifth not counted), systems in turn; medians",
              "- Quorate and etcd: every SET is on the disks of two of three nodes when it is "

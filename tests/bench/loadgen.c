@@ -13,6 +13,7 @@
  * errors=N
  */
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/os/buf.h"
 #include "base/os/clock.h"
 #include "base/os/heap.h"
@@ -457,6 +458,7 @@ int main(int argc, char **argv)
     load.poll = epoll_create1(EPOLL_CLOEXEC);
     struct client *clients = heap_alloc(load.client_count * sizeof *clients);
     for (size_t i = 0; i < load.client_count; i++) {
+        Q_CHECK(load.port_count > 0);
         client_open(&load, &clients[i], load.ports[i % load.port_count]);
     }
     run(&load, clients);

@@ -92,11 +92,12 @@ class Load:
 def report_gaps(name, faults, gaps):
     """The longest time without an acknowledged write around each fault, in ms. Told, not asserted:
     absolute times on a shared machine prove nothing."""
-    longest = []
-    for number, fault in enumerate(faults):
-        end = faults[number + 1] if number + 1 < len(faults) else fault + 15_000_000
-        around = [b - a for a, b in gaps if b > fault and a < end]
-        longest.append(max(around, default=0) / 1000)
+    longest = [0.0] * len(faults)
+    for start, end in gaps:
+        # Each pause belongs to the last fault before its end.
+        number = sum(fault < end for fault in faults) - 1
+        if number >= 0:
+            longest[number] = max(longest[number], (end - start) / 1000)
     if longest:
         note(f"{name}: write gaps in ms: median {statistics.median(longest):.0f}, max "
              f"{max(longest):.0f} (goals 1000 and 3000), each "
@@ -177,9 +178,9 @@ class Cluster(Serve):
         return [self.resp(node) for node in self.all_nodes()]
 
     def local_value(self, node, *words):
-        """A read of what this node itself holds."""
+        """A read of what this node itself holds, or the Error it answers."""
         with Resp(self.resp(node)) as connection:
-            return connection.ok(*words, "LEVEL", "local")
+            return connection.command(*words, "LEVEL", "local")
 
 
 # --- Privileges -----------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def fail_sync(role):
              f"last lines:")
         note("\n".join(log.strip().split("\n")[-4:]))
         expect(code != 0, "a node whose disk fails must not end as if all were well")
-        contains(log, "fdatasync", "the log must name what failed")
+        contains(log, "writing the log failed", "the log must name what failed")
         wait_for_write(cluster.resp(others[0]), "probe", 1, STOP_LIMIT_S)
         leader(cluster, others)
         injector.wait()
@@ -92,8 +92,7 @@ def fill_disk(disk, role):
     victim = 2
     with Cluster(3, ["--wal-segment-size", "1M"], {victim: disk.path / "data"}) as cluster:
         cluster.start_all()
-        if role == "leader":
-            make_leader(cluster, victim)
+        make_leader(cluster, victim if role == "leader" else 1)
         load = Load(cluster.resp_ports(), name=f"full-{role}")
         time.sleep(1)
         others = [node for node in cluster.all_nodes() if node != victim]

@@ -6,7 +6,7 @@ import signal
 import time
 
 from chaos import (Dev, Load, boottime_us, case, expect, kill_pid, leader, main, note, report_gaps,
-                   rounds, wait_until)
+                   rounds, wait_for_write, wait_until)
 
 RESTART_LIMIT_S = 20
 
@@ -26,6 +26,7 @@ def kill_the_leader():
             killed.append(victim)
             wait_until(lambda v=victim, p=pid: dev.pid_of(v) != p and dev.is_ready(v),
                        RESTART_LIMIT_S, f"node {victim} is back")
+            wait_for_write(dev.resp(victim), "probe", len(faults))
             time.sleep(random.uniform(0.2, 1.0))
         gaps = load.stop()
         note(f"leaders killed: {killed}")

@@ -5,12 +5,13 @@ import random
 import signal
 import time
 
-from chaos import Cluster, Resp, case, encode, equal, expect, main, note, rounds, wait_until
+from chaos import Cluster, Error, Resp, case, encode, equal, expect, main, note, rounds, wait_until
 
 KEEP_BYTES = 65536
 KEYS = 4000
-VALUE_SIZE = 2000
+VALUE_SIZE = 6000
 BATCH = 100
+MARK = f"key{KEYS - 1}"  # Written last.
 CATCH_UP_LIMIT_S = 60
 
 
@@ -45,41 +46,65 @@ def contents(cluster, node):
 
 
 def wait_same(cluster, node, other):
-    def same():
-        last = f"key{KEYS - 1}"
-        return cluster.local_value(node, "GET", last) == cluster.local_value(other, "GET", last)
-    wait_until(same, CATCH_UP_LIMIT_S, f"node {node} has caught up")
+    wanted = cluster.local_value(other, "GET", MARK)
+    expect(isinstance(wanted, bytes), f"node {other} answers {wanted}")
+    # A node in the middle of an installation answers TRYAGAIN, which is not the same either.
+    wait_until(lambda: cluster.local_value(node, "GET", MARK) == wanted, CATCH_UP_LIMIT_S,
+               f"node {node} has caught up")
     wait_until(lambda: contents(cluster, node) == contents(cluster, other), CATCH_UP_LIMIT_S,
                f"node {node} holds what node {other} holds")
+
+
+def is_installing(cluster, node):
+    reply = cluster.local_value(node, "GET", "key0")
+    return isinstance(reply, Error) and "installing a snapshot" in str(reply)
+
+
+def kill_while_installing(cluster, victim, wanted):
+    """Starts the node and kills it in the middle of its installation. False when it was done
+    before it could be hit; `wanted` is what it holds under MARK then."""
+    process = cluster.start(victim)
+
+    def has_news():
+        return (is_installing(cluster, victim) or "snapshot_installed" in process.stderr() or
+                cluster.local_value(victim, "GET", MARK) == wanted)
+    try:
+        wait_until(has_news, CATCH_UP_LIMIT_S, f"node {victim} installs a snapshot")
+    except AssertionError:
+        note(process.stderr()[-4000:])
+        raise
+    time.sleep(random.uniform(0, 0.03))
+    hit = is_installing(cluster, victim)
+    process.stop(signal.SIGKILL)
+    return hit and "snapshot_installed" not in process.stderr()
 
 
 @case("a node that missed more than the log keeps catches up by snapshot, even if killed meanwhile")
 def catch_up():
     with Cluster(3, ["--log-keep-bytes", KEEP_BYTES, "--wal-segment-size", "1M"]) as cluster:
         cluster.start_all()
-        kills = 0
+        hits = 0
         for generation in range(rounds(2, 8)):
             lead = cluster.leader()
             victim = lead % 3 + 1
             cluster.processes[victim].stop(signal.SIGKILL)
             values = write_all(cluster, cluster.resp(lead), generation)
-            for _ in range(3):
-                process = cluster.start(victim)
-                time.sleep(random.uniform(0.05, 0.6))
-                expect(process.is_running(), lambda p=process: p.stderr()[-3000:])
-                process.stop(signal.SIGKILL)
-                kills += 1
-            process = cluster.start(victim)
+            while kill_while_installing(cluster, victim, values[MARK].encode()):
+                hits += 1
+                if hits % 3 == 0:
+                    break
             began = time.monotonic()
+            cluster.start(victim)
             cluster.wait_ready([victim])
             wait_same(cluster, victim, lead)
-            note(f"round {generation}: caught up in {time.monotonic() - began:.1f} s; "
-                 f"log lines with 'snapshot': {process.stderr().lower().count('snapshot')}")
+            note(f"round {generation}: caught up {time.monotonic() - began:.1f} s after the last "
+                 f"start")
             key = random.choice(list(values))
             equal(cluster.local_value(victim, "GET", key), values[key].encode(), key)
         for node in cluster.all_nodes():
             equal(contents(cluster, node), contents(cluster, lead), f"contents of node {node}")
-        note(f"{kills} kills during catch-up")
+        note(f"killed {hits} times in the middle of an installation")
+        expect(hits > 0, "never hit an installation")
 
 
 main()

@@ -41,7 +41,7 @@ class Skip(Exception):
     """The case cannot be judged here; its text says why."""
 
 
-# --- TAP -------------------------------------------------------------------------------------------
+# --- TAP ----------------------------------------------------------------------------------------
 
 
 def case(sentence):
@@ -61,6 +61,8 @@ def main():
     wanted = sys.argv[1:]
     chosen = [entry for entry in _cases if not wanted or any(w in entry[0] for w in wanted)]
     failed = 0
+    if not os.access(QUORATE, os.X_OK):
+        sys.exit(f"{QUORATE} is missing: build it first (make release), or set QUORATE_BIN")
     print(f"1..{len(chosen)}", flush=True)
     for number, (sentence, function) in enumerate(chosen, 1):
         began = time.monotonic()
@@ -112,7 +114,7 @@ def wait_until(predicate, limit_s, what):
     raise AssertionError(f"not within {limit_s} s: {what}" + (f" ({problem})" if problem else ""))
 
 
-# --- Processes -------------------------------------------------------------------------------------
+# --- Processes ----------------------------------------------------------------------------------
 
 
 def _die_with_parent():
@@ -220,7 +222,7 @@ def temporary_directory():
         shutil.rmtree(path, ignore_errors=True)
 
 
-# --- Ports -----------------------------------------------------------------------------------------
+# --- Ports --------------------------------------------------------------------------------------
 
 
 def _is_free(port):
@@ -242,7 +244,7 @@ def free_base_port(nodes=3):
     raise AssertionError("no free ports")
 
 
-# --- RESP ------------------------------------------------------------------------------------------
+# --- RESP ---------------------------------------------------------------------------------------
 
 
 class Error(Exception):
@@ -348,7 +350,7 @@ def answers_ping(port):
     return resp(port, "PING") == "PONG"
 
 
-# --- HTTP ------------------------------------------------------------------------------------------
+# --- HTTP ---------------------------------------------------------------------------------------
 
 
 def http_get(port, path, method="GET", headers=None, body=None, limit_s=IO_LIMIT_S):
@@ -377,7 +379,7 @@ def raw_exchange(port, data, limit_s=IO_LIMIT_S):
         return received
 
 
-# --- Clusters --------------------------------------------------------------------------------------
+# --- Clusters -----------------------------------------------------------------------------------
 
 
 class Ports:

@@ -26,7 +26,7 @@ def installed_version(name):
 
 
 def install():
-    """Skips loudly when the registry is out of reach; anything else that goes wrong is a failure."""
+    """Skips loudly when the registry is out of reach; anything else wrong is a failure."""
     need("npm")
     source = wanted_packages()
     wanted = json.loads(source.read_text())["dependencies"]

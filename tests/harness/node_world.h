@@ -87,7 +87,9 @@ static inline struct buf *world_peer_begin(void *context, node_id to)
     return &place->out;
 }
 
-static inline void world_post(struct world *world, const struct world_message *model, uint64_t at_ms)
+static inline void world_post(struct world *world,
+                              const struct world_message *model,
+                              uint64_t at_ms)
 {
     struct world_message *message = heap_alloc_raw(sizeof *message + model->size);
     memcpy(message, model, sizeof *message + model->size);
@@ -165,8 +167,9 @@ static inline int world_try_start(struct world *world, node_id id, char *error, 
     if (world->tweak != NULL) {
         world->tweak(place, &options);
     }
-    return node_start(&options, &place->env, place->files, place->engine, &place->node, error,
-                      error_size);
+    place->env.files = place->files;
+    place->env.engine = place->engine;
+    return node_start(&options, &place->env, &place->node, error, error_size);
 }
 
 static inline void world_tell_connected(struct world *world, node_id id, bool connected)
@@ -411,11 +414,8 @@ static inline void answer_set(
     answer_ask(world, id, answer, (struct request){.op = OP_SET, .args = args, .arg_count = 2}, 0);
 }
 
-static inline void answer_increment(struct world *world,
-                                    node_id id,
-                                    struct answer *answer,
-                                    const char *key,
-                                    const char *request_id)
+static inline void answer_increment(
+    struct world *world, node_id id, struct answer *answer, const char *key, const char *request_id)
 {
     const struct bytes args[] = {bytes_of_text(key)};
     answer_ask(world, id, answer,
@@ -427,7 +427,10 @@ static inline void answer_increment(struct world *world,
                0);
 }
 
-static inline void answer_get(struct world *world, node_id id, struct answer *answer, const char *key)
+static inline void answer_get(struct world *world,
+                              node_id id,
+                              struct answer *answer,
+                              const char *key)
 {
     const struct bytes args[] = {bytes_of_text(key)};
     answer_ask(world, id, answer, (struct request){.op = OP_GET, .args = args, .arg_count = 1}, 0);

@@ -2,6 +2,7 @@
 #include "harness/raft_cluster.h"
 
 #include "base/err.h"
+#include "harness/plant_env.h"
 #include "harness/test.h"
 
 #include <stdio.h>
@@ -30,9 +31,9 @@ static struct cluster_node *node_of(struct cluster *cluster, node_id id)
     return &cluster->nodes[id];
 }
 
-struct raft *cluster_raft(struct cluster *cluster, node_id node)
+struct raft *cluster_raft(struct cluster *cluster, node_id id)
 {
-    return &node_of(cluster, node)->raft;
+    return &node_of(cluster, id)->raft;
 }
 
 /* ---- disks ---- */
@@ -460,16 +461,24 @@ bool cluster_complete_save(struct cluster *cluster, node_id id)
     return true;
 }
 
-int cluster_propose(struct cluster *cluster, node_id id, raft_index *out_index)
+int cluster_propose_bytes(struct cluster *cluster,
+                          node_id id,
+                          struct bytes payload,
+                          raft_index *out_index)
 {
     struct cluster_node *node = node_of(cluster, id);
     if (!node->alive) {
         return Q_EUNAVAILABLE;
     }
     make_room(node, 1);
+    return raft_propose(&node->raft, cluster->now_ms << HLC_COUNTER_BITS, payload, out_index);
+}
+
+int cluster_propose(struct cluster *cluster, node_id id, raft_index *out_index)
+{
     const uint64_t value = cluster->next_value++;
     const struct bytes payload = bytes_of(&value_pool[value % sizeof value_pool], value * 37 % 90);
-    return raft_propose(&node->raft, cluster->now_ms << HLC_COUNTER_BITS, payload, out_index);
+    return cluster_propose_bytes(cluster, id, payload, out_index);
 }
 
 int cluster_read(struct cluster *cluster, node_id id)
@@ -547,10 +556,45 @@ void cluster_link(struct cluster *cluster, node_id a, node_id b, bool up)
     cluster->cut[b][a] = !up;
 }
 
-void cluster_isolate(struct cluster *cluster, node_id node, bool isolated)
+void cluster_isolate(struct cluster *cluster, node_id id, bool isolated)
 {
     for (size_t i = 1; i <= cluster->node_count; i++) {
-        cluster_link(cluster, node, (node_id)i, !isolated);
+        cluster_link(cluster, id, (node_id)i, !isolated);
+    }
+}
+
+/* One round of everything that can move without time; false when nothing did. */
+static bool flow(struct cluster *cluster)
+{
+    bool moved = false;
+    cluster_collect_all(cluster);
+    for (size_t left = cluster->packet_count; left > 0; left--) {
+        const node_id to = cluster->packets[0].message.to;
+        cluster_deliver(cluster, 0);
+        cluster_collect(cluster, to);
+        moved = true;
+    }
+    for (size_t i = 1; i <= cluster->node_count; i++) {
+        struct cluster_node *node = &cluster->nodes[i];
+        while (cluster_complete_save(cluster, (node_id)i)) {
+            moved = true;
+        }
+        if (node->alive) {
+            node->disk.applied = node->raft.applied_index;
+        }
+        for (size_t to = 1; to <= cluster->node_count; to++) {
+            moved = moved || node->streams[to].active;
+            cluster_finish_stream(cluster, (node_id)i, (node_id)to, true);
+        }
+        cluster_collect(cluster, (node_id)i);
+    }
+    return moved;
+}
+
+void cluster_settle(struct cluster *cluster)
+{
+    for (int rounds = 0; flow(cluster); rounds++) {
+        CLUSTER_CHECK(cluster, rounds < 1000);
     }
 }
 
@@ -559,24 +603,7 @@ void cluster_run(struct cluster *cluster, uint64_t ms)
     const uint64_t end_ms = cluster->now_ms + ms;
     while (cluster->now_ms < end_ms) {
         cluster_advance(cluster, 5);
-        cluster_collect_all(cluster);
-        for (size_t left = cluster->packet_count; left > 0; left--) {
-            const node_id to = cluster->packets[0].message.to;
-            cluster_deliver(cluster, 0);
-            cluster_collect(cluster, to);
-        }
-        for (size_t i = 1; i <= cluster->node_count; i++) {
-            struct cluster_node *node = &cluster->nodes[i];
-            while (cluster_complete_save(cluster, (node_id)i)) {
-            }
-            if (node->alive) {
-                node->disk.applied = node->raft.applied_index;
-            }
-            for (size_t to = 1; to <= cluster->node_count; to++) {
-                cluster_finish_stream(cluster, (node_id)i, (node_id)to, true);
-            }
-            cluster_collect(cluster, (node_id)i);
-        }
+        (void)flow(cluster);
     }
 }
 

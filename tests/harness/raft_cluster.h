@@ -112,7 +112,7 @@ void cluster_init_config(struct cluster *cluster, struct raft_config config, uin
 void cluster_deinit(struct cluster *cluster);
 
 /* Carries out all effects of one replica and lets the oracle look at it. */
-void cluster_collect(struct cluster *cluster, node_id node);
+void cluster_collect(struct cluster *cluster, node_id id);
 void cluster_collect_all(struct cluster *cluster);
 /* Moves time and ticks whoever is due; does not collect. */
 void cluster_advance(struct cluster *cluster, uint64_t ms);
@@ -121,24 +121,31 @@ void cluster_deliver(struct cluster *cluster, size_t at);
 void cluster_drop(struct cluster *cluster, size_t at);
 void cluster_duplicate(struct cluster *cluster, size_t at);
 /* Completes the oldest save of a replica. Returns false when there is none. */
-bool cluster_complete_save(struct cluster *cluster, node_id node);
+bool cluster_complete_save(struct cluster *cluster, node_id id);
 /* Proposes a fresh value; returns what raft_propose did. */
-int cluster_propose(struct cluster *cluster, node_id node, raft_index *out_index);
-int cluster_read(struct cluster *cluster, node_id node);
-void cluster_crash(struct cluster *cluster, node_id node);
-void cluster_restart(struct cluster *cluster, node_id node);
-void cluster_compact(struct cluster *cluster, node_id node, raft_index index);
+int cluster_propose(struct cluster *cluster, node_id id, raft_index *out_index);
+/* The same with the caller's payload, which must stay where it is. */
+int cluster_propose_bytes(struct cluster *cluster,
+                          node_id id,
+                          struct bytes payload,
+                          raft_index *out_index);
+int cluster_read(struct cluster *cluster, node_id id);
+void cluster_crash(struct cluster *cluster, node_id id);
+void cluster_restart(struct cluster *cluster, node_id id);
+void cluster_compact(struct cluster *cluster, node_id id, raft_index index);
 /* Ends the snapshot stream between two nodes, if there is one. */
 void cluster_finish_stream(struct cluster *cluster, node_id from, node_id to, bool ok);
 /* Cuts or heals both directions. */
 void cluster_link(struct cluster *cluster, node_id a, node_id b, bool up);
-void cluster_isolate(struct cluster *cluster, node_id node, bool isolated);
+void cluster_isolate(struct cluster *cluster, node_id id, bool isolated);
 
+/* Delivers, completes and collects until nothing moves any more; time stands still. */
+void cluster_settle(struct cluster *cluster);
 /* Everything flows, in order, for `ms` of time: packets, saves, streams. */
 void cluster_run(struct cluster *cluster, uint64_t ms);
 /* The live leader of the highest term; NODE_NONE when there is none. */
 node_id cluster_leader(const struct cluster *cluster);
 void cluster_check_logs(struct cluster *cluster);
-struct raft *cluster_raft(struct cluster *cluster, node_id node);
+struct raft *cluster_raft(struct cluster *cluster, node_id id);
 
 #endif

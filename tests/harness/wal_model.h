@@ -13,8 +13,8 @@
 #include "harness/test.h"
 #include "store/wal.h"
 
-#define MODEL_STREAMS 3
-#define MODEL_INDEXES 320
+#define MODEL_STREAMS ((size_t)3)
+#define MODEL_INDEXES ((size_t)320)
 #define MODEL_JOBS    128
 
 /* Entries and states by their hash; 0 = none. */
@@ -26,7 +26,7 @@ struct wal_model {
 
 static inline uint64_t model_hash(const struct wal_entry *entry)
 {
-    const uint64_t seed = entry->term * 31 + entry->kind * 7 + entry->hlc;
+    const uint64_t seed = entry->term * 31 + entry->kind * UINT64_C(7) + entry->hlc;
     return hash_bytes_seeded(entry->payload, seed) | 1;
 }
 

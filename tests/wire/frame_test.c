@@ -1,10 +1,10 @@
 /* wire/frame: a peer's bytes are believed only when every bit of them is covered and right. */
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/os/heap.h"
 #include "harness/test.h"
 #include "wire/frame.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const struct frame header = {
@@ -121,14 +121,13 @@ TEST(the_size_limit_holds_on_it_and_one_past_it_from_the_header_alone)
     EXPECT(frame_parse(bytes_of(memory, FRAME_HEADER_SIZE), &frame, &consumed) == Q_ETOOBIG);
     EXPECT(frame_announced_size(bytes_of(memory, FRAME_HEADER_SIZE)) == 0);
 
-    uint8_t *large = calloc(1, FRAME_SIZE_MAX + 1);
-    EXPECT(large != NULL);
+    uint8_t *large = heap_alloc(FRAME_SIZE_MAX + 1);
     EXPECT(frame_seal(large, FRAME_SIZE_MAX + 1, &header) == Q_ETOOBIG);
     EXPECT(large[0] == 0); /* Nothing was written. */
     EXPECT(frame_seal(large, FRAME_SIZE_MAX, &header) == Q_OK);
     EXPECT(frame_parse(bytes_of(large, FRAME_SIZE_MAX), &frame, &consumed) == Q_OK);
     EXPECT(consumed == FRAME_SIZE_MAX && frame.body.size == FRAME_BODY_MAX);
-    free(large);
+    heap_free(large);
 }
 
 TEST_MAIN(CASE(a_sealed_frame_parses_to_what_was_sealed),

@@ -1,14 +1,18 @@
 /* wire/http: what two servers in a row could read differently is refused; the rest is read once and
  * the same in any pieces. */
 #include "base/err.h"
+#include "base/os/heap.h"
 #include "harness/test.h"
 #include "wire/http.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX 1024
+#define BODY_MAX ((size_t)1024)
+
+/* How most requests here begin, and those with a chunked body. */
+#define H       "POST / HTTP/1.1\r\nHost: a\r\n"
+#define C(rest) H "Transfer-Encoding: chunked\r\n\r\n" rest
 
 struct outcome {
     int result;
@@ -60,13 +64,12 @@ static struct outcome parse_in_pieces(const char *text, size_t size, size_t piec
     for (size_t given = 0; given < size && out.result == Q_EAGAIN;) {
         const size_t before = given;
         given = given + piece < size ? given + piece : size;
-        uint8_t *copy = malloc(given);
-        REQUIRE(copy != NULL);
+        uint8_t *copy = heap_alloc_raw(given);
         if (before > 0) {
             memcpy(copy, data, before);
         }
         memcpy(copy + before, text + before, given - before);
-        free(data);
+        heap_free(data);
         data = copy;
         static struct http_request request;
         out.result = http_parse(&parser, data, given, &request, &out.consumed);
@@ -77,7 +80,7 @@ static struct outcome parse_in_pieces(const char *text, size_t size, size_t piec
             out.error = parser.error;
         }
     }
-    free(data);
+    heap_free(data);
     return out;
 }
 
@@ -133,9 +136,8 @@ TEST(any_cut_into_pieces_gives_the_same_request)
         "GET /a%20b?q HTTP/1.1\r\nHost: x\r\n\r\n",
         "\r\nGET / HTTP/1.0\r\n\r\n",
         "PUT /k HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nab\r\ncd",
-        "POST /k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
-        "chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
-        "POST /k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+        C("1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"),
+        C("1\r\nab\r\n0\r\n\r\n"),
         "GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n",
         "GET http://X/p HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     };
@@ -164,7 +166,6 @@ static bool is_refused(const char *text, size_t size, int status)
 }
 
 #define REFUSED(text, status) is_refused(text, sizeof(text) - 1, status)
-#define H                     "POST / HTTP/1.1\r\nHost: a\r\n"
 
 /* The smuggling corpus: each of these is read in two ways by some pair of servers. */
 TEST(what_could_be_read_in_two_ways_is_refused)
@@ -222,18 +223,17 @@ TEST(hosts_are_exactly_one_and_well_formed)
 
 TEST(chunked_bodies_are_exact)
 {
-#define C H "Transfer-Encoding: chunked\r\n\r\n"
-    EXPECT(REFUSED(C "1;x=y\r\na\r\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C "1;\r\na\r\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C "1\r\nab\r\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C "1\na\n0\n\n", 400));
-    EXPECT(REFUSED(C "1\r\na\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C "0x1\r\na\r\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C " 1\r\na\r\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C "-1\r\na\r\n0\r\n\r\n", 400));
-    EXPECT(REFUSED(C "ffffffffffffffffff\r\n", 400));
-    EXPECT(REFUSED(C "0\r\nTrailer: x\r\n\r\n", 400));
-    EXPECT(REFUSED(C "0\r\nGET / HTTP/1.1\r\n\r\n", 400));
+    EXPECT(REFUSED(C("1;x=y\r\na\r\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("1;\r\na\r\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("1\r\nab\r\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("1\na\n0\n\n"), 400));
+    EXPECT(REFUSED(C("1\r\na\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("0x1\r\na\r\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C(" 1\r\na\r\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("-1\r\na\r\n0\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("ffffffffffffffffff\r\n"), 400));
+    EXPECT(REFUSED(C("0\r\nTrailer: x\r\n\r\n"), 400));
+    EXPECT(REFUSED(C("0\r\nGET / HTTP/1.1\r\n\r\n"), 400));
 }
 
 TEST(lines_that_are_not_http_are_refused)
@@ -311,15 +311,15 @@ TEST(a_body_may_fill_its_limit_and_not_one_byte_more)
 {
     char text[4096];
     memset(text, 'b', sizeof text);
-    size_t at = (size_t)snprintf(text, 512, H "Content-Length: %d\r\n\r\n", BODY_MAX);
+    size_t at = (size_t)snprintf(text, 512, H "Content-Length: %zu\r\n\r\n", BODY_MAX);
     text[at] = 'b';
     EXPECT(parse_in_pieces(text, at + BODY_MAX, 100).body_size == BODY_MAX);
-    at = (size_t)snprintf(text, 512, H "Content-Length: %d\r\n\r\n", BODY_MAX + 1);
+    at = (size_t)snprintf(text, 512, H "Content-Length: %zu\r\n\r\n", BODY_MAX + 1);
     EXPECT(is_refused(text, at, 413)); /* From the announcement alone. */
 
     for (unsigned extra = 0; extra < 2; extra++) {
         memset(text, 'b', sizeof text);
-        at = (size_t)snprintf(text, 512, C "%x\r\n", BODY_MAX + extra);
+        at = (size_t)snprintf(text, 512, C("%zx\r\n"), BODY_MAX + extra);
         text[at] = 'b';
         const char *end = "\r\n0\r\n\r\n";
         memcpy(text + at + BODY_MAX + extra, end, strlen(end));
@@ -334,9 +334,8 @@ TEST(a_body_may_fill_its_limit_and_not_one_byte_more)
 TEST(chunk_frames_cannot_hold_many_times_the_limit)
 {
     const size_t count = 2 * BODY_MAX + HTTP_CHUNK_SLACK;
-    char *text = malloc(count * 6 + 512);
-    REQUIRE(text != NULL);
-    size_t at = (size_t)snprintf(text, 512, C);
+    char *text = heap_alloc_raw(count * 6 + 512);
+    size_t at = (size_t)snprintf(text, 512, "%s", C(""));
     for (size_t i = 0; i < count && i < BODY_MAX; i++) {
         memcpy(text + at, "001\r\na\r\n", 8);
         at += 8;
@@ -348,7 +347,7 @@ TEST(chunk_frames_cannot_hold_many_times_the_limit)
     }
     const struct outcome out = parse_in_pieces(text, at, 64);
     EXPECT(out.result == Q_ETOOBIG && out.status == 413);
-    free(text);
+    heap_free(text);
 }
 
 TEST(query_values_are_found_by_whole_names)

@@ -25,7 +25,9 @@ static inline size_t buf_size(const struct buf *buf)
 /* Borrowed until the next call that changes the buf. */
 static inline struct bytes buf_bytes(const struct buf *buf)
 {
-    return (struct bytes){.data = buf->data + buf->start, .size = buf->end - buf->start};
+    /* An empty buf may have no memory, and NULL + 0 is not defined in C. */
+    const uint8_t *data = buf->data == NULL ? NULL : buf->data + buf->start;
+    return (struct bytes){.data = data, .size = buf->end - buf->start};
 }
 
 /* Makes room for `size` more bytes and returns where they go; commit them with buf_added. */

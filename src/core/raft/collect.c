@@ -41,12 +41,12 @@ static void collect_save(struct raft *raft, struct collector *out)
     }
     struct raft_effect *effect = add(out, RAFT_EFFECT_SAVE);
     effect->save = ++raft->save_number;
-    effect->has_hard = hard_is_dirty(raft) && !Q_PLANT(B02);
+    effect->has_hard = hard_is_dirty(raft);
     effect->hard = raft->hard;
     if (Q_PLANT(B03) && raft->hard.term != raft->saved_hard.term) {
         effect->hard.vote = NODE_NONE;
     }
-    raft->saved_hard = Q_PLANT(B02) ? raft->hard : effect->hard;
+    raft->saved_hard = effect->hard;
     effect->first = raft->saving_index + 1;
     effect->last = raft->log.last_index;
     raft->saving_index = raft->log.last_index;

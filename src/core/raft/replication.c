@@ -86,8 +86,20 @@ void raft_want_heartbeats(struct raft *raft)
 
 /* ---- the follower's side ---- */
 
+/* Acknowledgements are cumulative within a term: while one waits in the outbox (its save cannot be
+ * emitted yet), the next only raises it. Otherwise a slow disk would fill the outbox, and the drop
+ * of the newest would stall the leader until a heartbeat. */
 static void acknowledge(struct raft *raft, node_id leader, raft_index index)
 {
+    for (size_t i = raft->outbox_count; i > 0; i--) {
+        struct raft_message *waiting = &raft->outbox[i - 1].message;
+        /* A reply that only tells our term to a sender behind it is not gated and stays so. */
+        if (raft->outbox[i - 1].gated && waiting->kind == RAFT_MSG_APPEND_REPLY &&
+            waiting->to == leader && !waiting->reject && waiting->term == raft->hard.term) {
+            waiting->index = index > waiting->index ? index : waiting->index;
+            return;
+        }
+    }
     const struct raft_message reply = {
         .kind = RAFT_MSG_APPEND_REPLY,
         .to = leader,

@@ -2,6 +2,8 @@
 #include "base/err.h"
 #include "unit/net/echo.h"
 
+#include <stdio.h>
+
 /* Past what the kernel's buffers of a loopback connection take. */
 #define MUCH ((size_t)8 * 1024 * 1024)
 
@@ -89,6 +91,25 @@ TEST(a_full_owner_is_not_read_for_and_goes_on_when_its_output_is_taken)
     EXPECT(echo.resumes > 0);
     heap_free(answer);
     heap_free(data);
+    (void)close(fd);
+    echo_stop(&echo);
+}
+
+/* Each answer comes in the very turn that its byte was read or resumed in, before net has looked
+ * whether the owner is full: nothing but that look may keep it going. */
+TEST(an_owner_whose_answer_comes_within_the_turn_is_resumed_until_nothing_is_left)
+{
+    struct echo echo;
+    echo_start(&echo, connection_limits_default());
+    echo.answers_late = true;
+    const int fd = client_connect(listener_port(echo.listener), 0);
+    EXPECT(send(fd, "0123456789", 10, 0) == 10);
+    char answer[16];
+    bool ended = false;
+    const uint64_t began_ms = clock_monotonic_ms();
+    EXPECT(client_receive(echo.loop, fd, answer, 10, &ended) == 10);
+    EXPECT(memcmp(answer, "0123456789", 10) == 0);
+    EXPECT(clock_monotonic_ms() - began_ms < 1000);
     (void)close(fd);
     echo_stop(&echo);
 }
@@ -232,7 +253,7 @@ TEST(an_address_in_use_is_an_error_that_names_it)
     EXPECT(listener_new(echo.loop, &options, &second, error, sizeof error) == Q_EEXIST);
     EXPECT(strstr(error, "127.0.0.1") != NULL && strstr(error, "in use") != NULL);
     EXPECT(second == NULL);
-    (void)strcpy(options.address.host, "no.such.host.invalid");
+    (void)snprintf(options.address.host, sizeof options.address.host, "no.such.host.invalid");
     EXPECT(listener_new(echo.loop, &options, &second, error, sizeof error) == Q_EINVAL);
     EXPECT(strstr(error, "no such host") != NULL);
     echo_stop(&echo);
@@ -253,16 +274,17 @@ TEST(addresses_parse_with_names_numbers_and_brackets_only)
     }
     char text[ADDRESS_HOST_SIZE_MAX + 8];
     (void)memset(text, 'a', sizeof text);
-    (void)strcpy(text + ADDRESS_HOST_SIZE_MAX - 1, ":1");
+    memcpy(text + ADDRESS_HOST_SIZE_MAX - 1, ":1", 3);
     EXPECT(address_parse(text, &address)); /* On the limit: 255 characters. */
     (void)memset(text, 'a', sizeof text);
-    (void)strcpy(text + ADDRESS_HOST_SIZE_MAX, ":1");
+    memcpy(text + ADDRESS_HOST_SIZE_MAX, ":1", 3);
     EXPECT(!address_parse(text, &address));
 }
 
 TEST_MAIN(CASE(what_a_client_sends_comes_to_the_owner_and_the_answer_back),
           CASE(many_connections_are_served_at_once_and_one_too_many_is_told_so),
           CASE(a_full_owner_is_not_read_for_and_goes_on_when_its_output_is_taken),
+          CASE(an_owner_whose_answer_comes_within_the_turn_is_resumed_until_nothing_is_left),
           CASE(a_client_that_never_reads_is_closed_once_its_output_passes_the_limit),
           CASE(a_client_whose_output_does_not_move_is_closed_after_a_while_and_not_before),
           CASE(half_a_command_and_then_silence_ends_the_connection),

@@ -23,6 +23,8 @@ struct echo {
     size_t resumes;
     size_t turns;
     bool half_commands;
+    bool answers_late; /* Keeps its answer until its turn; is full meanwhile. */
+    struct echo_session *late;
 };
 
 struct echo_session {
@@ -32,6 +34,7 @@ struct echo_session {
     struct buf out;
     size_t received;
     bool wants_close; /* "!" was heard. */
+    bool is_waiting;  /* For the owner's turn. */
 };
 
 static void *echo_opened(void *context, struct connection *connection, const char *peer)
@@ -54,13 +57,18 @@ static uint8_t *echo_reserve(void *session, size_t size)
 static bool echo_is_full(void *memory)
 {
     const struct echo_session *session = memory;
-    return session->echo->full_above > 0 && buf_size(&session->out) > session->echo->full_above;
+    return (session->echo->answers_late && buf_size(&session->in) > 0) ||
+           (session->echo->full_above > 0 && buf_size(&session->out) > session->echo->full_above);
 }
 
 static void echo_resume(void *memory)
 {
     struct echo_session *session = memory;
     session->echo->resumes++;
+    if (buf_size(&session->in) > 0 && !session->is_waiting) {
+        session->is_waiting = true;
+        session->echo->late = session;
+    }
 }
 
 static void echo_added(void *memory, size_t size)
@@ -69,6 +77,10 @@ static void echo_added(void *memory, size_t size)
     buf_added(&session->in, size);
     session->received += size;
     session->wants_close = memchr(buf_bytes(&session->in).data, '!', size) != NULL;
+    if (session->echo->answers_late) {
+        echo_resume(session);
+        return;
+    }
     buf_append(&session->out, buf_bytes(&session->in));
     buf_clear(&session->in);
 }
@@ -103,9 +115,19 @@ static void echo_closed(void *memory)
     heap_free(session);
 }
 
+/* One late answer a turn: a byte is answered, the rest waits to be resumed. */
 static void echo_turn(void *context)
 {
-    ((struct echo *)context)->turns++;
+    struct echo *echo = context;
+    struct echo_session *session = echo->late;
+    echo->turns++;
+    if (session != NULL) {
+        echo->late = NULL;
+        buf_append(&session->out, bytes_of(buf_bytes(&session->in).data, 1));
+        buf_trim(&session->in, 1);
+        session->is_waiting = false;
+        connection_wake(session->connection);
+    }
 }
 
 static uint64_t echo_no_deadline(void *context)

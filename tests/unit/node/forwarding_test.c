@@ -45,14 +45,14 @@ static int64_t read_counter(struct world *world, node_id id)
 /* Resigns leaders until `wanted` leads. */
 static void make_leader(struct world *world, node_id wanted)
 {
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 500; i++) {
         const node_id leader = world_settle(world);
         if (leader == wanted) {
             return;
         }
         struct raft *raft = (struct raft *)(uintptr_t)node_raft(world->places[leader].node);
         (void)raft_transfer(raft, world->now_ms, wanted);
-        world_run(world, 700);
+        world_run(world, 30);
     }
     REQUIRE(!"the wanted node leads");
 }

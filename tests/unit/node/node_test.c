@@ -77,14 +77,15 @@ static void world_start(struct world *world)
         .seed = 7,
     };
     world->env = (struct env){.context = world,
+                              .files = world->files,
+                              .engine = world->engine,
                               .monotonic_ms = now_of,
                               .wall_ms = wall_of,
                               .peer_begin = no_peer,
                               .peer_end = no_peer_end,
                               .log_start = log_start};
     char error[512] = "";
-    const int err = node_start(&options, &world->env, world->files, world->engine, &world->node,
-                               error, sizeof error);
+    const int err = node_start(&options, &world->env, &world->node, error, sizeof error);
     if (err != Q_OK) {
         print_message("node_start: %s\n", error);
     }

@@ -1,11 +1,11 @@
 /* node/request and node/reply: what travels between nodes and into the log comes back unchanged,
  * and nothing malformed is believed. */
 #include "base/err.h"
+#include "base/os/heap.h"
 #include "harness/test.h"
 #include "node/reply.h"
 #include "node/request.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static struct bytes args_in[REQUEST_ARGS_MAX + 1];
@@ -116,15 +116,14 @@ TEST(a_request_may_have_its_limit_of_arguments_and_not_one_more)
     }
     struct request request = {.op = OP_DEL, .args = args_in, .arg_count = REQUEST_ARGS_MAX};
     const size_t room = 8 + 4 * (REQUEST_ARGS_MAX + 1);
-    uint8_t *memory = calloc(1, room);
-    EXPECT(memory != NULL);
+    uint8_t *memory = heap_alloc(room);
     size_t size = encoded(&request, memory, room);
     struct request back;
     EXPECT(request_decode(bytes_of(memory, size), &back, args_out) == Q_OK);
     EXPECT(back.arg_count == REQUEST_ARGS_MAX);
     memory[4] = 1; /* 65537 arguments, and the bytes for them are there. */
     EXPECT(request_decode(bytes_of(memory, size + 4), &back, args_out) == Q_EPROTO);
-    free(memory);
+    heap_free(memory);
 }
 
 TEST(an_id_longer_than_its_limit_is_refused)

@@ -19,7 +19,7 @@ struct place {
 
 static void make(struct place *place)
 {
-    (void)strcpy(place->root, "/tmp/quorate-data-XXXXXX");
+    (void)snprintf(place->root, sizeof place->root, "/tmp/quorate-data-XXXXXX");
     REQUIRE(mkdtemp(place->root) != NULL);
     (void)snprintf(place->path, sizeof place->path, "%s/a/b", place->root);
 }

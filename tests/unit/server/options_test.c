@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static char *const no_environment[] = {NULL};
+static const char *const no_environment[] = {NULL};
+
+#define WORDS_MAX 32
 
 /* Loads and says whether it worked; `error` keeps the text. */
 struct loaded {
@@ -15,22 +17,43 @@ struct loaded {
     bool is_fine;
 };
 
-static void load(struct loaded *loaded, int argc, char *const *argv, char *const *environment)
+/* Literals are const, the words of a command line are not. */
+static void copy_words(const char *const *words, size_t count, char *out[WORDS_MAX])
 {
+    REQUIRE(count < WORDS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (char *)(uintptr_t)words[i];
+    }
+    out[count] = NULL;
+}
+
+static void load(struct loaded *loaded,
+                 size_t count,
+                 const char *const *words,
+                 const char *const *variables)
+{
+    char *argv[WORDS_MAX];
+    char *environment[WORDS_MAX];
+    size_t variable_count = 0;
+    while (variables[variable_count] != NULL) {
+        variable_count++;
+    }
+    copy_words(words, count, argv);
+    copy_words(variables, variable_count, environment);
     options_init(&loaded->options, &serve_options);
     loaded->error[0] = '\0';
-    loaded->is_fine = options_load(&loaded->options, argc, argv, environment, loaded->error,
+    loaded->is_fine = options_load(&loaded->options, (int)count, argv, environment, loaded->error,
                                    sizeof loaded->error);
 }
 
 #define LOAD(loaded, environment, ...)                                                             \
-    load(loaded, (int)(sizeof(char *[]){__VA_ARGS__} / sizeof(char *)), (char *[]){__VA_ARGS__},   \
-         environment)
+    load(loaded, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),                           \
+         (const char *[]){__VA_ARGS__}, environment)
 
 /* A file with these contents; the caller unlinks it. */
 static void write_file(char path[64], const char *text)
 {
-    (void)strcpy(path, "/tmp/quorate-options-XXXXXX");
+    (void)snprintf(path, 64, "/tmp/quorate-options-XXXXXX");
     const int fd = mkstemp(path);
     REQUIRE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     (void)close(fd);
@@ -41,8 +64,8 @@ TEST(a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_the_d
     char path[64];
     write_file(path, "heartbeat-ms = 10\nelection-min-ms = 111\nlog-level = warn ; a comment\n"
                      "# another\n");
-    char *const environment[] = {"QUORATE_HEARTBEAT_MS=20", "QUORATE_ELECTION_MIN_MS=222", "HOME=/",
-                                 NULL};
+    const char *const environment[] = {"QUORATE_HEARTBEAT_MS=20", "QUORATE_ELECTION_MIN_MS=222",
+                                       "HOME=/", NULL};
     struct loaded loaded;
     LOAD(&loaded, environment, "--heartbeat-ms", "30", "--config", path);
     EXPECT(loaded.is_fine);
@@ -113,12 +136,12 @@ TEST(a_bad_value_in_the_file_is_an_error_even_where_a_flag_wins)
 TEST(long_lines_are_read_whole_or_refused)
 {
     char text[6000] = "cluster = ";
+    size_t used = strlen(text);
     for (int i = 0; i < 7; i++) {
-        char host[80];
-        (void)snprintf(host, sizeof host, "%s%060d.example:%d", i > 0 ? "," : "", i, 7000 + i);
-        (void)strcat(text, host);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%060d.example:%d",
+                                 i > 0 ? "," : "", i, 7000 + i);
     }
-    (void)strcat(text, "\n");
+    text[used] = '\n';
     char path[64];
     write_file(path, text);
     struct loaded loaded;
@@ -159,11 +182,11 @@ TEST(unknown_repeated_and_incomplete_flags_are_errors)
 TEST(a_bad_environment_value_is_an_error_and_a_foreign_variable_a_warning)
 {
     struct loaded loaded;
-    char *const bad[] = {"QUORATE_HEARTBEAT_MS=never", NULL};
+    const char *const bad[] = {"QUORATE_HEARTBEAT_MS=never", NULL};
     LOAD(&loaded, bad, "--insecure");
     EXPECT(!loaded.is_fine && strstr(loaded.error, "QUORATE_HEARTBEAT_MS") != NULL);
     options_deinit(&loaded.options);
-    char *const foreign[] = {"QUORATE_SERVICE_HOST=10.0.0.1", NULL};
+    const char *const foreign[] = {"QUORATE_SERVICE_HOST=10.0.0.1", NULL};
     LOAD(&loaded, foreign, "--insecure");
     EXPECT(loaded.is_fine && strstr(loaded.options.warning, "QUORATE_SERVICE_HOST") != NULL);
     options_deinit(&loaded.options);
@@ -174,8 +197,8 @@ TEST(sizes_take_units_and_do_not_overflow)
     struct loaded loaded;
     LOAD(&loaded, no_environment, "--value-size-max", "16M", "--log-keep-bytes", "65536k");
     EXPECT(loaded.is_fine);
-    EXPECT(options_number(&loaded.options, "value-size-max") == 16U * 1024 * 1024);
-    EXPECT(options_number(&loaded.options, "log-keep-bytes") == 64U * 1024 * 1024);
+    EXPECT(options_number(&loaded.options, "value-size-max") == UINT64_C(16777216));
+    EXPECT(options_number(&loaded.options, "log-keep-bytes") == UINT64_C(67108864));
     options_deinit(&loaded.options);
     LOAD(&loaded, no_environment, "--value-size-max", "18014398509481985G");
     EXPECT(!loaded.is_fine);
@@ -215,10 +238,10 @@ TEST(the_printed_configuration_is_a_valid_file_with_the_same_values)
     (void)unlink(path);
 }
 
-static bool configure(struct config *config, char *error, int argc, char *const *argv)
+static bool configure(struct config *config, char *error, size_t count, const char *const *words)
 {
     struct loaded loaded;
-    load(&loaded, argc, argv, no_environment);
+    load(&loaded, count, words, no_environment);
     REQUIRE(loaded.is_fine);
     const bool is_fine = config_from_options(&loaded.options, config, error, 800);
     options_deinit(&loaded.options);
@@ -226,8 +249,8 @@ static bool configure(struct config *config, char *error, int argc, char *const 
 }
 
 #define CONFIGURE(config, error, ...)                                                              \
-    configure(config, error, (int)(sizeof(char *[]){__VA_ARGS__} / sizeof(char *)),                \
-              (char *[]){__VA_ARGS__})
+    configure(config, error, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),               \
+              (const char *[]){__VA_ARGS__})
 
 TEST(settings_that_contradict_each_other_are_refused)
 {

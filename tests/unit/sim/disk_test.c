@@ -40,16 +40,16 @@ TEST(what_was_synced_survives_every_power_failure)
         write_text(files, file, 0, "hello");
         EXPECT(files->sync(files->context, file) == Q_OK);
         EXPECT(files->sync_directory(files->context, "") == Q_OK);
-        EXPECT(disk_is_clean(disk));
+        EXPECT(disk_is_clean(disk, ""));
         write_text(files, file, 5, "world");
-        EXPECT(!disk_is_clean(disk));
+        EXPECT(!disk_is_clean(disk, ""));
         disk_power_loss(disk);
         files->close(files->context, file);
         disk_boot(disk);
         char text[32];
         read_text(files, "a", text, sizeof text);
         EXPECT(memcmp(text, "hello", 5) == 0);
-        EXPECT(disk_is_clean(disk));
+        EXPECT(disk_is_clean(disk, ""));
         disk_free(disk);
     }
 }
@@ -95,7 +95,7 @@ TEST(a_dead_process_loses_nothing_but_makes_nothing_durable)
     disk_boot(disk);
     read_text(files, "a", text, sizeof text);
     EXPECT(strcmp(text, "cached") == 0);
-    EXPECT(!disk_is_clean(disk));
+    EXPECT(!disk_is_clean(disk, ""));
     disk_free(disk);
 }
 

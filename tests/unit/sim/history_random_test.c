@@ -42,6 +42,7 @@ struct plan {
     size_t operations;
     size_t keys;
     uint32_t clients;
+    uint32_t slow_clients; /* The first ones: their operations last a hundred times as long. */
     uint64_t unknown_percent;
     uint64_t failed_percent;
     bool closing_reads;
@@ -116,13 +117,17 @@ static size_t draw(const struct plan *plan, struct prng *prng, struct draft *dra
     size_t count = 0;
     for (; count < plan->operations; count++) {
         struct draft *d = &drafts[count];
-        *d = (struct draft){.client = (uint32_t)prng_below(prng, plan->clients)};
+        /* Slow ones act as rarely as they are slow, so that all end at about the same time. */
+        const bool slow = plan->slow_clients > 0 && prng_chance(prng, 1, 60);
+        const uint32_t first = slow ? 0 : plan->slow_clients;
+        const uint32_t past = slow ? plan->slow_clients : plan->clients;
+        *d = (struct draft){.client = (uint32_t)prng_between(prng, first, past - 1)};
         uint64_t *clock = &clocks[d->client];
         d->kind = pick_kind(prng, plan->family);
         d->key = prng_below(prng, plan->keys);
         fill_arguments(prng, d, count, plan->family);
         d->from = *clock + 1 + prng_below(prng, 10);
-        d->to = d->from + prng_below(prng, 30);
+        d->to = d->from + prng_below(prng, d->client < plan->slow_clients ? 3000 : 30);
         d->point = prng_between(prng, d->from, d->to);
         d->effective = true;
         d->outcome = HISTORY_OK;
@@ -380,6 +385,26 @@ TEST(two_hundred_and_forty_right_histories_raise_no_alarm)
     }
 }
 
+/* As when a node is paused: some operations overlap with hundreds of others. */
+TEST(operations_that_last_long_do_not_make_the_search_explode)
+{
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        const struct plan plan = {.seed = seed,
+                                  .operations = 2000,
+                                  .keys = 1 + seed % 4,
+                                  .clients = 16,
+                                  .slow_clients = 10,
+                                  .unknown_percent = seed % 3 * 10,
+                                  .failed_percent = 3,
+                                  .family = REGISTERS};
+        bool planted = false;
+        struct history *history = make(&plan, &planted);
+        const struct verdict verdict = history_check_linearizable(history, 1000000);
+        history_free(history);
+        EXPECT(verdict.ok && !verdict.undecided);
+    }
+}
+
 /* How many of 100 histories with one fault are caught. */
 static int caught(enum family family, enum fault fault)
 {
@@ -614,6 +639,7 @@ TEST(a_hundred_thousand_operations_are_judged_quickly)
 }
 
 TEST_MAIN(CASE(two_hundred_and_forty_right_histories_raise_no_alarm),
+          CASE(operations_that_last_long_do_not_make_the_search_explode),
           CASE(with_closing_reads_every_fault_on_lists_and_appends_is_caught),
           CASE(most_faults_on_registers_and_counters_are_caught),
           CASE(the_judge_agrees_with_trying_every_order),

@@ -6,6 +6,7 @@
 #include "harness/temporary_directory.h"
 #include "harness/test.h"
 #include "store/engine.h"
+#include "store/file.h"
 
 #define ENGINES 2
 #define KEYS    48
@@ -259,7 +260,7 @@ TEST(large_keys_and_values_come_back_whole)
         struct subject subject;
         subject_open(&subject, which);
         struct engine *engine = subject.engine;
-        const size_t key_size = 16 * 1024;
+        const size_t key_size = (size_t)16 * 1024;
         const size_t value_size = (size_t)3 * 1024 * 1024;
         uint8_t *memory = heap_alloc(key_size + value_size);
         memset(memory, 0xab, key_size + value_size);
@@ -341,44 +342,76 @@ static void model_compare(const struct model *model,
     engine->ops->iterator_free(i);
 }
 
+static void model_compare_persisted(const struct model *model, struct engine *engine, size_t key)
+{
+    uint8_t memory[4];
+    struct engine_value value;
+    const int result = engine->ops->get_persisted(engine, model_key(key, memory), &value);
+    REQUIRE(result == (model->values[key] == 0 ? Q_ENOTFOUND : Q_OK));
+    if (result == Q_OK) {
+        REQUIRE(memcmp(value.bytes.data, &model->values[key], 4) == 0);
+        engine_value_release(engine, &value);
+    }
+}
+
+static void compare_with_model(struct engine *engine, uint64_t seed, size_t rounds)
+{
+    struct model model = {{0}};
+    struct model old = {{0}};
+    struct model persisted = {{0}};
+    struct engine_snapshot *snapshot = engine->ops->snapshot_new(engine);
+    struct prng prng;
+    prng_init(&prng, seed);
+    for (size_t round = 0; round < rounds; round++) {
+        model_write(&model, &prng, engine);
+        if (prng_chance(&prng, 1, 10)) {
+            engine->ops->snapshot_free(engine, snapshot);
+            snapshot = engine->ops->snapshot_new(engine);
+            old = model;
+        }
+        if (prng_chance(&prng, 1, 40)) {
+            REQUIRE(engine->ops->flush(engine, true) == Q_OK);
+            persisted = model;
+        }
+        model_compare(&model, engine, NULL);
+        model_compare(&old, engine, snapshot);
+        model_compare_persisted(&persisted, engine, (size_t)prng_below(&prng, KEYS));
+    }
+    engine->ops->snapshot_free(engine, snapshot);
+}
+
 TEST(random_batches_agree_with_a_trivial_model)
 {
     for (size_t which = 0; which < ENGINES; which++) {
         struct subject subject;
         subject_open(&subject, which);
-        struct engine *engine = subject.engine;
-        struct model model = {{0}};
-        struct model old = {{0}};
-        struct model persisted = {{0}};
-        struct engine_snapshot *snapshot = engine->ops->snapshot_new(engine);
-        struct prng prng;
-        prng_init(&prng, 7);
-        for (size_t round = 0; round < 400; round++) {
-            model_write(&model, &prng, engine);
-            if (prng_chance(&prng, 1, 10)) {
-                engine->ops->snapshot_free(engine, snapshot);
-                snapshot = engine->ops->snapshot_new(engine);
-                old = model;
-            }
-            if (prng_chance(&prng, 1, 40)) {
-                REQUIRE(engine->ops->flush(engine, true) == Q_OK);
-                persisted = model;
-            }
-            model_compare(&model, engine, NULL);
-            model_compare(&old, engine, snapshot);
-            const size_t key = (size_t)prng_below(&prng, KEYS);
-            uint8_t memory[4];
-            struct engine_value value;
-            const int result = engine->ops->get_persisted(engine, model_key(key, memory), &value);
-            EXPECT(result == (persisted.values[key] == 0 ? Q_ENOTFOUND : Q_OK));
-            if (result == Q_OK) {
-                EXPECT(memcmp(value.bytes.data, &persisted.values[key], 4) == 0);
-                engine_value_release(engine, &value);
-            }
-        }
-        engine->ops->snapshot_free(engine, snapshot);
+        EXPECT(subject.is_rocks == (which == 1));
+        compare_with_model(subject.engine, 7, 400);
         subject_close(&subject);
     }
+}
+
+/* A crash falls back to the model's value after as many batches as were kept. */
+TEST(random_crashes_of_the_memory_engine_agree_with_the_model_too)
+{
+    struct engine *engine = memory_engine_new();
+    struct model models[9] = {{{0}}};
+    struct prng prng;
+    prng_init(&prng, 3);
+    for (size_t round = 0; round < 200; round++) {
+        const size_t count = (size_t)prng_between(&prng, 0, 8);
+        for (size_t i = 0; i < count; i++) {
+            models[i + 1] = models[i];
+            model_write(&models[i + 1], &prng, engine);
+        }
+        EXPECT(memory_engine_unflushed(engine) == count);
+        const size_t keep = (size_t)prng_between(&prng, 0, 9);
+        memory_engine_crash(engine, keep);
+        models[0] = models[keep < count ? keep : count];
+        model_compare(&models[0], engine, NULL);
+        model_compare_persisted(&models[0], engine, (size_t)prng_below(&prng, KEYS));
+    }
+    engine->ops->close(engine);
 }
 
 TEST(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_use)
@@ -394,6 +427,62 @@ TEST(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_u
     struct engine *other = NULL;
     EXPECT(rocks_open(subject.directory.path, &other, error, sizeof error) == Q_EIO);
     EXPECT(other == NULL && strstr(error, subject.directory.path) != NULL);
+    subject_close(&subject);
+}
+
+/* Flips a bit in every block of every table file of a closed database. */
+static void damage_tables(const char *directory)
+{
+    struct files *files = os_files_new(directory);
+    REQUIRE(files != NULL);
+    for (unsigned number = 1; number < 50; number++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "%06u.sst", number);
+        struct file *file = NULL;
+        if (files->open(files->context, path, false, &file) != Q_OK) {
+            continue;
+        }
+        for (uint64_t at = 100; at < 20000; at += 1000) {
+            uint8_t byte = 0;
+            size_t got = 0;
+            REQUIRE(files->read(files->context, file, at, &byte, 1, &got) == Q_OK && got == 1);
+            byte ^= 1;
+            REQUIRE(files->write(files->context, file, at, bytes_of(&byte, 1)) == Q_OK);
+        }
+        files->close(files->context, file);
+    }
+    os_files_free(files);
+}
+
+TEST(rocks_reports_damaged_tables_as_corruption_and_never_as_a_value)
+{
+    struct subject subject;
+    subject_open(&subject, 1);
+    struct prng prng;
+    prng_init(&prng, 1);
+    for (uint32_t i = 0; i < 1000; i++) {
+        uint64_t noise[8]; /* So that it does not compress. */
+        for (size_t n = 0; n < 8; n++) {
+            noise[n] = prng_next(&prng);
+        }
+        write_one(subject.engine, (struct engine_operation){.kind = ENGINE_PUT,
+                                                            .key = bytes_of(&i, sizeof i),
+                                                            .value = bytes_of(noise, 64)});
+    }
+    EXPECT(subject.engine->ops->flush(subject.engine, true) == Q_OK);
+    subject.engine->ops->close(subject.engine);
+    damage_tables(subject.directory.path);
+    char error[256];
+    EXPECT(rocks_open(subject.directory.path, &subject.engine, error, sizeof error) == Q_OK);
+    const uint32_t key = 7;
+    struct engine_value value;
+    EXPECT(engine_get(subject.engine, bytes_of(&key, sizeof key), &value) == Q_ECORRUPT);
+    struct engine_iterator *i = subject.engine->ops->iterator_new(
+        subject.engine, NULL, bytes_of_text(""), bytes_of_text(""));
+    while (subject.engine->ops->iterator_next(i)) {
+    }
+    EXPECT(subject.engine->ops->iterator_error(i) == Q_ECORRUPT);
+    subject.engine->ops->iterator_free(i);
     subject_close(&subject);
 }
 
@@ -432,5 +521,7 @@ TEST_MAIN(CASE(a_key_is_what_was_put_last),
           CASE(persisted_reads_see_what_was_flushed_and_nothing_newer),
           CASE(large_keys_and_values_come_back_whole),
           CASE(random_batches_agree_with_a_trivial_model),
+          CASE(random_crashes_of_the_memory_engine_agree_with_the_model_too),
           CASE(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_use),
+          CASE(rocks_reports_damaged_tables_as_corruption_and_never_as_a_value),
           CASE(a_memory_engine_falls_back_to_any_batch_since_the_flush))

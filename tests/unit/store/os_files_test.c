@@ -90,7 +90,8 @@ TEST(missing_and_existing_files_have_their_own_errors)
     EXPECT(f->open(f->context, "a", false, &other) == Q_ENOTFOUND);
     EXPECT(f->open(f->context, "c", false, &other) == Q_OK);
     f->close(f->context, other);
-    EXPECT(f->remove(f->context, "c") == Q_OK && f->remove(f->context, "c") == Q_ENOTFOUND);
+    EXPECT(f->remove(f->context, "c") == Q_OK);
+    EXPECT(f->remove(f->context, "c") == Q_ENOTFOUND);
     EXPECT(f->sync_directory(f->context, "") == Q_OK);
     place_close(&place);
     EXPECT(os_files_new("/nowhere/at/all") == NULL);
@@ -102,8 +103,9 @@ TEST(files_are_for_their_owner_only_and_links_are_not_followed)
     struct place place;
     place_open(&place);
     const struct files *f = place.files;
-    EXPECT(f->make_directory(f->context, "d") == Q_OK);
-    EXPECT(f->make_directory(f->context, "d") == Q_OK);
+    for (int i = 0; i < 2; i++) {
+        EXPECT(f->make_directory(f->context, "d") == Q_OK);
+    }
     struct file *file = make_file(&place, "d/a", "x");
     f->close(f->context, file);
     EXPECT(mode_of(&place, "d/a") == 0600 && mode_of(&place, "d") == 0700);
@@ -115,10 +117,13 @@ TEST(files_are_for_their_owner_only_and_links_are_not_followed)
     place_close(&place);
 }
 
+#define TEXT_SIZE 128
+
 static void collect(void *context, const char *name)
 {
-    (void)strcat(context, name);
-    (void)strcat(context, " ");
+    char *text = context;
+    const size_t used = strlen(text);
+    (void)snprintf(text + used, TEXT_SIZE - used, "%s ", name);
 }
 
 TEST(a_listing_names_regular_files_in_order)
@@ -131,7 +136,7 @@ TEST(a_listing_names_regular_files_in_order)
         f->close(f->context, make_file(&place, names[i], ""));
     }
     EXPECT(f->make_directory(f->context, "directory") == Q_OK);
-    char text[128] = "";
+    char text[TEXT_SIZE] = "";
     EXPECT(f->list(f->context, "", collect, text) == Q_OK);
     EXPECT(strcmp(text, ".hidden B a b c ") == 0);
     text[0] = '\0';

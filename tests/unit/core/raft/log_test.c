@@ -81,7 +81,7 @@ TEST(growing_moves_every_entry_and_returns_the_old_ring)
         append(&log, i, 0);
     }
     EXPECT(raft_log_room(&log) == 0);
-    EXPECT(raft_log_grow(&log, larger, 4 * SLOTS) == slots);
+    EXPECT(raft_log_grow(&log, larger, (size_t)4 * SLOTS) == slots);
     EXPECT(raft_log_room(&log) == 4 * SLOTS - SLOTS - 1);
     for (raft_index i = 4; i <= 11; i++) {
         EXPECT(raft_log_at(&log, i)->term == i);
