@@ -114,9 +114,7 @@ static void trouble(struct run *run)
             world_crash(world, id, prng_between(&world->prng, 0, 50));
         }
         break;
-    case 2:
-        cut_both_ways(world, id, (node_id)prng_between(&world->prng, 1, world->count));
-        break;
+    case 2: cut_both_ways(world, id, (node_id)prng_between(&world->prng, 1, world->count)); break;
     case 3: place->disk_holds = !place->disk_holds; break;
     case 4: world->cut[id][id % world->count + 1] ^= true; break; /* One way. */
     case 5:
