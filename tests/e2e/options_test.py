@@ -2,7 +2,8 @@
 """Quorate's own command options with real nodes: LEVEL, MAXSTALE, REQID."""
 import time
 
-from harness import Error, Resp, Serve, case, contains, equal, expect, main, resp, settled, wait_until
+from harness import (Error, Resp, Serve, case, contains, equal, expect, main, resp, settled,
+                     wait_until)
 
 cluster = Serve(3)
 
