@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 import harness  # noqa: E402 (its directory is known only now)
-from harness import (Dev, Error, Process, Resp, Serve, Skip, case, encode, equal,  # noqa: E402
+from harness import (Error, Process, Resp, Serve, Skip, case, encode, equal,  # noqa: E402
                      contains, expect, leader_of, main, need, note, resp, run,
                      wait_until)
 
@@ -153,12 +153,46 @@ def wait_for_write(port, key, value, limit_s=30):
     wait_until(attempt, limit_s, f"a write through port {port}")
 
 
+def crashes(directory):
+    """What no log of a node may say, however it ended: a restart would hide it."""
+    found = []
+    for path in pathlib.Path(directory).rglob("*"):
+        if path.name == "log" or path.suffix == ".stderr":
+            for line in path.read_text(errors="replace").split("\n"):
+                if re.search(r"check failed at|Sanitizer|runtime error:|out of memory", line):
+                    found.append(f"{path.name}: {line}")
+    return found
+
+
+class Dev(harness.Dev):
+    """`quorate dev`, held to crashing only when it is killed."""
+
+    def __exit__(self, kind, *rest):
+        self.process.stop()
+        found = crashes(self.directory)
+        super().__exit__(kind, *rest)
+        expect(kind is not None or not found, lambda: "\n".join(found))
+
+
 class Cluster(Serve):
     """Single `quorate serve` processes, for faults that need a grip on one of them."""
 
     def __init__(self, nodes=3, options=(), directories=None):
         super().__init__(nodes, options)
         self.directories = directories or {}
+        self.starts = 0
+
+    def __exit__(self, kind, *rest):
+        found = crashes(self.directory)
+        super().__exit__(kind, *rest)
+        expect(kind is not None or not found, lambda: "\n".join(found))
+
+    def start(self, node, env=None, name=None, **changes):
+        """As in Serve, but the log of every start is kept."""
+        self.starts += 1
+        name = name or f"node{node}.{self.starts}"
+        self.processes[node] = super().start(node, env, name, **changes)
+        return self.processes[node]
 
     def data_directory(self, node):
         return self.directories.get(node, self.directory / f"node{node}")

@@ -120,6 +120,9 @@ static inline void world_peer_end(void *context, node_id to)
                                       .size = body.size};
     memcpy(message->body, body.data, body.size);
     enum world_verdict verdict = world->judge != NULL ? world->judge(world, message) : WORLD_PASS;
+    if (body.size > FRAME_SIZE_MAX - 64) {
+        verdict = WORLD_DROP; /* As peer_link_end. */
+    }
     if (verdict == WORLD_PASS && prng_between(&world->prng, 1, 100) <= world->lose_percent) {
         verdict = WORLD_DROP;
     }
