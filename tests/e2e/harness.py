@@ -376,6 +376,18 @@ def resp(port, *words):
         return connection.command(*words)
 
 
+def settled(port, *words, limit_s=20):
+    """As resp, but repeats while the outcome is unknown: for what may be done twice, and has REQID.
+
+    That answer is right when the leader died with the request in its hands.
+    """
+    def attempt():
+        reply = resp(port, *words)
+        unknown = isinstance(reply, Error) and str(reply).startswith("OUTCOMEUNKNOWN")
+        return None if unknown else (reply,)
+    return wait_until(attempt, limit_s, f"an outcome of {words[0]}")[0]
+
+
 def answers_ping(port):
     return resp(port, "PING") == "PONG"
 
