@@ -21,17 +21,18 @@ struct worker {
     bool is_busy;
 };
 
-static void print_violation(const struct campaign_options *options, const struct world_result *result)
+static void print_violation(const struct campaign_options *options,
+                            const struct world_result *result)
 {
     char nodes[32] = "";
     if (options->world.nodes_forced > 0) {
         (void)snprintf(nodes, sizeof nodes, " --nodes %u", options->world.nodes_forced);
     }
-    (void)printf("VIOLATION seed=%" PRIu64 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim --seed "
+    (void)printf("VIOLATION seed=%" PRIu64
+                 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim --seed "
                  "%" PRIu64 "%s --verbose\n",
-                 result->seed, result->violation.checker,
-                 (double)result->violation.at_us / 1e6, result->violation.reason, result->seed,
-                 nodes);
+                 result->seed, result->violation.checker, (double)result->violation.at_us / 1e6,
+                 result->violation.reason, result->seed, nodes);
     (void)fflush(stdout);
 }
 
