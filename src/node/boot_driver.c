@@ -131,8 +131,9 @@ static void do_effects(struct node *node, node_id from, const struct boot_effect
     }
     if (effects->log) {
         char text[BOOT_TEXT_SIZE_MAX];
-        (void)boot_text(&node->boot, node->now_ms, text, sizeof text);
-        log_event(LOG_WARN, "cluster_boot", "state=\"%s\"", text);
+        if (boot_text(&node->boot, node->now_ms, text, sizeof text) > 0) {
+            log_event(LOG_WARN, "cluster_boot", "state=\"%s\"", text);
+        }
     }
 }
 

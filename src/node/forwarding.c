@@ -13,6 +13,9 @@
 /* The leader gives up a little earlier, so that its answer arrives before the asker's deadline. */
 #define FORWARD_MARGIN_PERCENT 90
 
+/* What a frame carries of a reply, with plenty for its headers. */
+#define FORWARD_REPLY_MAX (FRAME_SIZE_MAX - 128)
+
 static void remote_done(struct node_request *request, struct bytes reply);
 
 bool request_is_remote(const struct node_request *request)
@@ -30,7 +33,8 @@ static struct remote_request *remote_of(struct node_request *request)
 bool forward_send(struct node *node, struct node_request *request, node_id to)
 {
     const struct peer *peer = node_peer(node, to);
-    if (peer->incarnation == 0 || request->deadline_ms <= node->now_ms) {
+    if (peer->incarnation == 0 || peer->may_have_restarted ||
+        request->deadline_ms <= node->now_ms) {
         return false;
     }
     struct buf *out = node_send_begin(node, to, PEER_FORWARD);
@@ -69,7 +73,7 @@ void forward_reply_receive(struct node *node, struct reader *r)
     const uint8_t status = read_u8(r);
     const struct bytes reply = read_bytes(r, reader_left(r));
     struct node_request *request = find_forwarded(node, id);
-    if (r->failed || request == NULL || status > FORWARD_RETRY) {
+    if (r->failed || request == NULL || status > FORWARD_REFUSED) {
         return; /* Malformed, a copy, or given up meanwhile. */
     }
     if (status == FORWARD_DONE) {
@@ -167,7 +171,16 @@ static void send_reply(struct node *node,
 static void remote_done(struct node_request *request, struct bytes reply)
 {
     struct remote_request *remote = remote_of(request);
+    struct buf too_big = {0};
+    if (reply.size > FORWARD_REPLY_MAX) {
+        /* Only reads have such replies (WRITE_REPLY_SIZE_MAX). */
+        reply_error(&too_big, "TOOBIG",
+                    "the reply is too large to be passed on by another node; ask for a smaller "
+                    "range, or the leader");
+        reply = buf_bytes(&too_big);
+    }
     send_reply(request->owner, remote, request->refused ? FORWARD_REFUSED : FORWARD_DONE, reply);
+    buf_deinit(&too_big);
     heap_free(remote);
 }
 

@@ -139,6 +139,7 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
         }
     }
     peer->heard_at_ms = node->now_ms;
+    peer->may_have_restarted = false;
     return true;
 }
 
@@ -206,6 +207,7 @@ void node_peer_changed(struct node *node, node_id peer, bool connected)
 {
     node->now_ms = node->env->monotonic_ms(node->env->context);
     node_peer(node, peer)->connected = connected;
+    node_peer(node, peer)->may_have_restarted = true;
     if (!node->booted) {
         return;
     }
@@ -277,7 +279,7 @@ uint64_t node_next_deadline(const struct node *node)
     if (!list_is_empty(&node->parked)) {
         at = earlier(at, node->parked_retry_at_ms);
     }
-    if (!list_is_empty(&node->counting)) {
+    if (!list_is_empty(&node->counting) || node->replica.unfinished) {
         return node->now_ms;
     }
     if (!node->booted) {

@@ -78,6 +78,7 @@ struct replica {
     uint64_t fresh_wanted_at_ms;
     uint64_t compact_at_ms; /* Next look at the log's size. */
     bool flush_started;
+    bool unfinished;    /* Raft has more effects than the last turn had time for. */
     bool state_durable; /* The log on disk has a STATE: a start can tell it from a lost one. */
 };
 
@@ -86,6 +87,9 @@ struct replica {
 struct peer {
     bool connected;
     uint64_t incarnation; /* Largest seen; 0 = not heard from. */
+    /* Not heard since its connection broke: it may have restarted, and a FORWARD to the incarnation
+     * we know would then be refused without an answer. */
+    bool may_have_restarted;
     uint64_t heard_at_ms;
     /* FORWARD ids taken from this incarnation: the largest, and a bit for each below it. */
     uint64_t forward_max;

@@ -219,6 +219,7 @@ int recovery_start_replica(struct node *node,
             error, error_size,
             "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
             "replaced; start this node with an empty directory");
+        machine_deinit(&replica->machine);
         recovery_free(recovery);
         return Q_ECORRUPT;
     }

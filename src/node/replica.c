@@ -8,6 +8,7 @@
 #define EFFECTS_MAX        64
 #define RING_ROOM_SPARE    8 /* Entries raft may add by itself: its no-op. */
 #define COMPACT_EVERY_MS   100
+#define COLLECT_MS_MAX     20 /* Of one turn; far below an election timeout. */
 #define GROUP_STATE_FORMAT 1
 
 /* ---- the group's STATE record ---- */
@@ -252,6 +253,7 @@ static void gate_message(struct node *node, const struct raft_effect *effect)
     buf_clear(&node->scratch);
     write_raft_message(replica, effect, &node->scratch);
     const struct bytes body = buf_bytes(&node->scratch);
+    Q_CHECK(body.data != NULL && body.size > 0);
     struct gated_message *gated = heap_alloc_raw(sizeof *gated + body.size);
     gated->save = effect->after_save;
     gated->to = effect->to;
@@ -306,6 +308,17 @@ static void do_apply(struct node *node, const struct raft_effect *effect)
     requests_serve_ready(node);
 }
 
+static const char *role_name(enum raft_role role)
+{
+    switch (role) {
+    case RAFT_FOLLOWER: return "follower";
+    case RAFT_PRE_CANDIDATE: return "pre-candidate";
+    case RAFT_CANDIDATE: return "candidate";
+    case RAFT_LEADER: return "leader";
+    }
+    return "?";
+}
+
 static void do_role(struct node *node)
 {
     struct replica *replica = &node->replica;
@@ -314,8 +327,8 @@ static void do_role(struct node *node)
         node->elections_total++;
     }
     if (raft->leader != replica->leader || raft->role != replica->role) {
-        log_event(LOG_INFO, "raft_role", "group=%u role=%d leader=%u term=%llu", replica->group,
-                  (int)raft->role, raft->leader, (unsigned long long)raft->hard.term);
+        log_event(LOG_INFO, "raft_role", "group=%u role=%s leader=%u term=%llu", replica->group,
+                  role_name(raft->role), raft->leader, (unsigned long long)raft->hard.term);
     }
     replica->role = raft->role;
     replica->term = raft->hard.term;
@@ -341,12 +354,18 @@ void replica_collect(struct node *node)
     struct raft_effect effects[EFFECTS_MAX];
     replica_make_room(replica, 0);
     size_t count = raft_collect(&replica->raft, effects, EFFECTS_MAX);
+    replica->unfinished = false;
     while (count > 0 && node->failure == Q_OK) {
         replica_sync_payloads(replica);
         for (size_t i = 0; i < count && node->failure == Q_OK; i++) {
             do_effect(node, &effects[i]);
         }
         replica_make_room(replica, 0);
+        if (node->env->monotonic_ms(node->env->context) >= node->now_ms + COLLECT_MS_MAX) {
+            /* A long backlog to apply must not keep heartbeats waiting: the rest next turn. */
+            replica->unfinished = true;
+            return;
+        }
         count = node->failure == Q_OK ? raft_collect(&replica->raft, effects, EFFECTS_MAX) : 0;
     }
 }

@@ -1,7 +1,7 @@
 /* The one thread that waits for the disk, so that the loop's thread never does.
  *
  * It executes one blocking job at a time (a batch of the write-ahead log: write, then fdatasync)
- * and tells the loop by uv_async. The owner may start the next job from within the completion.
+ * and tells the loop by an eventfd. The owner may start the next job from within the completion.
  */
 #ifndef Q_SERVER_LOG_THREAD_H
 #define Q_SERVER_LOG_THREAD_H

@@ -174,6 +174,7 @@ static void make_template(struct load *load)
 static void append_resp(struct load *load, struct client *client, const char *key)
 {
     const struct bytes request = buf_bytes(&load->template);
+    Q_CHECK(request.data != NULL);
     uint8_t *room = buf_reserve(&client->out, request.size);
     memcpy(room, request.data, request.size);
     memcpy(room + load->template_key_at, key, KEY_SIZE);

@@ -12,11 +12,12 @@ import random
 import re
 import shutil
 import socket
-import tempfile
 import time
 
-from harness import (QUORATE, Error, Resp, Serve, Skip, answers_ping, case, contains, encode, equal,
-                     expect, http_get, main, note, raw_exchange, resp, run, wait_until)
+from harness import (QUORATE, Error, Resp, Serve, Skip, answers_ping, case, contains, encode,
+                     equal, expect, http_get, main, new_directory, note, raw_exchange, resp, run,
+                     wait_until)
+
 
 server = Serve(3)  # Node 1 is maltreated; alone it would open no peer port.
 
@@ -318,20 +319,17 @@ def unwritable():
     if os.geteuid() != 0:
         raise Skip("needs root to become another user")
     nobody = pwd.getpwnam("nobody")
-    place = pathlib.Path(tempfile.mkdtemp(prefix="quorate-e2e-"))
-    try:
-        os.chmod(place, 0o755)
-        binary = place / "quorate"
-        shutil.copy(QUORATE, binary)  # The build directory may be closed to nobody.
-        directory = place / "closed" / "data"
-        directory.parent.mkdir(mode=0o555)
-        command = Serve(1).command(1, data_dir=directory)
-        code, out, err = run([binary, *command[1:]], limit_s=10, user=nobody.pw_uid, cwd="/")
-        equal(code, 1, err)
-        contains(err, str(directory.parent))
-        contains(err, "Permission denied")
-    finally:
-        shutil.rmtree(place)
+    place = new_directory()
+    os.chmod(place, 0o755)
+    binary = place / "quorate"
+    shutil.copy(QUORATE, binary)  # The build directory may be closed to nobody.
+    directory = place / "closed" / "data"
+    directory.parent.mkdir(mode=0o555)
+    command = Serve(1).command(1, data_dir=directory)
+    code, out, err = run([binary, *command[1:]], limit_s=10, user=nobody.pw_uid, cwd="/")
+    equal(code, 1, err)
+    contains(err, str(directory.parent))
+    contains(err, "Permission denied")
 
 
 @bad("a data directory that is a file, or holds other things, is refused")

@@ -7,10 +7,9 @@ every command with arguments of every kind; its seed is printed.
 # time limit: 300 s
 import os
 import random
-import tempfile
 
 from harness import (IO_LIMIT_S, Dev, Error, Process, Resp, _is_free, case, encode, equal, expect,
-                     main, need, note, wait_until)
+                     main, need, new_directory, note, wait_until)
 
 dev = Dev(3)
 servers = {}
@@ -78,7 +77,7 @@ FIXED = [
 
 def start_redis():
     port = next(p for p in random.sample(range(12000, 30000), 100) if _is_free(p))
-    directory = tempfile.mkdtemp(prefix="quorate-e2e-")
+    directory = new_directory()
     process = Process([need("redis-server"), "--port", port, "--save", "", "--appendonly", "no",
                        "--bind", "127.0.0.1", "--dir", directory], directory, "redis")
     wait_until(lambda: Resp(port).ok("PING") == "PONG", IO_LIMIT_S, "redis-server answers")

@@ -9,7 +9,7 @@ import signal
 import time
 
 from harness import (QUORATE, Dev, Resp, answers_ping, case, contains, encode, equal, expect,
-                     http_get, leader_of, main, need, note, run, wait_until)
+                     http_get, leader_of, main, need, note, run, settled, wait_until)
 
 
 dev = Dev(3)
@@ -187,7 +187,7 @@ def no_restart():
     other = victim % 3 + 1
     pid = dev.pid_of(victim)
     os.kill(pid, signal.SIGKILL)
-    equal(cli(other, "set", "after", "1"), "OK")
+    equal(settled(dev.resp(other), "SET", "after", "1"), "OK")
     expect(dev.process.is_running(), "the supervisor goes on")
     wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), 5, "the victim is gone")
     equal(dev.process.stop(signal.SIGINT), 0)

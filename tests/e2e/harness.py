@@ -34,6 +34,8 @@ PR_SET_PDEATHSIG = 1
 
 _cases = []
 _processes = []
+_directories = []
+_reported = set()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -68,6 +70,7 @@ def main():
         began = time.monotonic()
         try:
             function()
+            _expect_no_crash()
             print(f"ok {number} - {sentence}", flush=True)
         except Skip as why:
             print(f"ok {number} - {sentence} # SKIP {why}", flush=True)
@@ -80,6 +83,19 @@ def main():
             note(f"{took:.1f} s")
     _stop_everything()
     sys.exit(1 if failed else 0)
+
+
+def _expect_no_crash():
+    """No process that a case started may have failed a check or a sanitizer, whoever noticed."""
+    for process in _processes:
+        for path in process.logs():
+            if path in _reported or not path.exists():
+                continue
+            with open(path, errors="replace") as log:
+                bad = [line for line in log if "check failed" in line or "Sanitizer:" in line]
+            if bad:
+                _reported.add(path)
+                raise AssertionError(f"{path}: {bad[0]}")
 
 
 def expect(condition, text="expectation failed"):
@@ -128,6 +144,7 @@ class Process:
         self.command = [str(word) for word in command]
         self.out_path = pathlib.Path(directory) / f"{name}.stdout"
         self.err_path = pathlib.Path(directory) / f"{name}.stderr"
+        self.more_logs = []  # Of processes that this one starts.
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith("QUORATE_")}
         environment.update(env or {})
@@ -144,6 +161,9 @@ class Process:
 
     def stderr(self):
         return self.err_path.read_text(errors="replace")
+
+    def logs(self):
+        return [self.err_path, *self.more_logs]
 
     def is_running(self):
         return self.child.poll() is None
@@ -177,6 +197,9 @@ def _stop_everything():
         if process.is_running():
             process.kill()
     _processes.clear()
+    for path in _directories:
+        shutil.rmtree(path, ignore_errors=True)
+    _directories.clear()
 
 
 def _on_signal(number, frame):
@@ -213,11 +236,18 @@ def need(program):
     return path
 
 
+def new_directory():
+    """Removed when the test ends."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="quorate-e2e-"))
+    _directories.append(path)
+    return path
+
+
 @contextlib.contextmanager
 def temporary_directory():
-    path = tempfile.mkdtemp(prefix="quorate-e2e-")
+    path = new_directory()
     try:
-        yield pathlib.Path(path)
+        yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -346,6 +376,18 @@ def resp(port, *words):
         return connection.command(*words)
 
 
+def settled(port, *words, limit_s=20):
+    """As resp, but repeats while the outcome is unknown: for what may be done twice, and has REQID.
+
+    That answer is right when the leader died with the request in its hands.
+    """
+    def attempt():
+        reply = resp(port, *words)
+        unknown = isinstance(reply, Error) and str(reply).startswith("OUTCOMEUNKNOWN")
+        return None if unknown else (reply,)
+    return wait_until(attempt, limit_s, f"an outcome of {words[0]}")[0]
+
+
 def answers_ping(port):
     return resp(port, "PING") == "PONG"
 
@@ -415,8 +457,7 @@ class Dev(Ports):
 
     def __init__(self, nodes=3, directory=None, options=(), base=None):
         super().__init__(base or free_base_port(nodes), nodes)
-        self.own = directory is None
-        self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="quorate-e2e-"))
+        self.directory = pathlib.Path(directory or new_directory())
         self.options = list(options)
         self.process = None
 
@@ -424,16 +465,18 @@ class Dev(Ports):
         self.start()
         return self
 
-    def __exit__(self, *ignored):
+    def __exit__(self, kind, *ignored):
         if self.process is not None:
             self.process.stop()
-        if self.own:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        if kind is None:
+            _expect_no_crash()
 
     def start(self):
         self.process = Process([QUORATE, "dev", "--nodes", self.nodes, "--dir",
                                 self.directory / "data", "--base-port", self.base, *self.options],
                                self.directory, "dev")
+        self.process.more_logs = [self.directory / "data" / "nodes" / str(node) / "log"
+                                  for node in self.all_nodes()]
         self.wait_ready()
 
     def wait_ready(self):
@@ -452,17 +495,18 @@ class Serve(Ports):
 
     def __init__(self, nodes=1, options=(), base=None):
         super().__init__(base or free_base_port(nodes), nodes)
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="quorate-e2e-"))
+        self.directory = new_directory()
         self.options = list(options)
         self.processes = {}
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *ignored):
+    def __exit__(self, kind, *ignored):
         for process in self.processes.values():
             process.kill()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if kind is None:
+            _expect_no_crash()
 
     def data_directory(self, node):
         return self.directory / f"node{node}"

@@ -2,7 +2,8 @@
 """Quorate's own command options with real nodes: LEVEL, MAXSTALE, REQID."""
 import time
 
-from harness import Error, Resp, Serve, case, contains, equal, expect, main, resp, wait_until
+from harness import (Error, Resp, Serve, case, contains, equal, expect, main, resp, settled,
+                     wait_until)
 
 cluster = Serve(3)
 
@@ -73,7 +74,7 @@ def request_id_survives():
     equal(resp(cluster.resp(1), "INCR", "survived", "REQID", identity), 1)
     leader = cluster.leader()
     cluster.processes[leader].kill()
-    equal(resp(cluster.resp(leader % 3 + 1), "INCR", "survived", "REQID", identity), 1)
+    equal(settled(cluster.resp(leader % 3 + 1), "INCR", "survived", "REQID", identity), 1)
     cluster.start(leader)
     cluster.wait_ready()
     for process in cluster.processes.values():

@@ -120,6 +120,9 @@ static inline void world_peer_end(void *context, node_id to)
                                       .size = body.size};
     memcpy(message->body, body.data, body.size);
     enum world_verdict verdict = world->judge != NULL ? world->judge(world, message) : WORLD_PASS;
+    if (body.size > FRAME_SIZE_MAX - 64) {
+        verdict = WORLD_DROP; /* As peer_link_end. */
+    }
     if (verdict == WORLD_PASS && prng_between(&world->prng, 1, 100) <= world->lose_percent) {
         verdict = WORLD_DROP;
     }
@@ -153,7 +156,7 @@ static inline int world_try_start(struct world *world, node_id id, char *error, 
     }
     (void)snprintf(options.self, sizeof options.self, "127.0.0.1:%u", 7000 + id);
     place->starts++;
-    options.seed = id * 1000 + place->starts;
+    options.seed = (uint64_t)id * 1000 + place->starts;
     place->env = (struct env){.context = place,
                               .monotonic_ms = world_monotonic,
                               .wall_ms = world_wall,

@@ -93,8 +93,9 @@ static void acknowledge(struct raft *raft, node_id leader, raft_index index)
 {
     for (size_t i = raft->outbox_count; i > 0; i--) {
         struct raft_message *waiting = &raft->outbox[i - 1].message;
-        if (waiting->kind == RAFT_MSG_APPEND_REPLY && waiting->to == leader && !waiting->reject &&
-            waiting->term == raft->hard.term) {
+        /* A reply that only tells our term to a sender behind it is not gated and stays so. */
+        if (raft->outbox[i - 1].gated && waiting->kind == RAFT_MSG_APPEND_REPLY &&
+            waiting->to == leader && !waiting->reject && waiting->term == raft->hard.term) {
             waiting->index = index > waiting->index ? index : waiting->index;
             return;
         }

@@ -13,6 +13,8 @@
 #define SEQ_MIDDLE ((uint64_t)1 << 63)
 /* Up to here elements are deleted one by one: range deletes slow RocksDB's reads down. */
 #define POINT_DELETES_MAX 64
+/* Tag and size of an element in a reply. */
+#define REPLY_BULK_OVERHEAD 5
 
 struct list_value {
     uint64_t count;
@@ -120,6 +122,31 @@ static int pop_one(struct machine *machine,
     return Q_OK;
 }
 
+/* Whether the reply to a pop of `wanted` elements stays within WRITE_REPLY_SIZE_MAX. Looked at
+ * before anything is taken: what does not fit must change nothing. */
+static int pop_fits(struct machine *machine,
+                    const struct request *request,
+                    const struct list_value *list,
+                    uint64_t wanted,
+                    bool *out_fits)
+{
+    size_t size = 0;
+    for (uint64_t i = 0; i < wanted && size <= WRITE_REPLY_SIZE_MAX; i++) {
+        struct storage_key element;
+        const uint64_t seq = request->op == OP_LPOP ? list->head + i : list->tail - 1 - i;
+        storage_key_element(&element, machine->group, request->args[0], seq);
+        struct value row;
+        const int err = row_read(machine, storage_key_bytes(&element), &row);
+        if (err != Q_OK) {
+            return err;
+        }
+        size += REPLY_BULK_OVERHEAD + row.contents.size;
+        value_release(machine, &row);
+    }
+    *out_fits = size <= WRITE_REPLY_SIZE_MAX;
+    return Q_OK;
+}
+
 int list_pop(struct machine *machine, const struct request *request, struct buf *reply)
 {
     const struct bytes key = request->args[0];
@@ -137,6 +164,15 @@ int list_pop(struct machine *machine, const struct request *request, struct buf 
     uint64_t wanted = single ? 1 : (uint64_t)request->a;
     wanted = wanted > list.count ? list.count : wanted;
     if (!single) {
+        bool fits = false;
+        err = pop_fits(machine, request, &list, wanted, &fits);
+        if (err != Q_OK) {
+            return err;
+        }
+        if (!fits) {
+            reply_error(reply, "TOOBIG", "the reply would exceed 32 MiB; ask for fewer elements");
+            return Q_OK;
+        }
         reply_array(reply, wanted);
     }
     for (uint64_t i = 0; i < wanted; i++) {

@@ -26,6 +26,9 @@
 #define ID_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
 /* One reply may not be larger; a client asks for a smaller range then. */
 #define REPLY_SIZE_MAX ((size_t)64 * 1024 * 1024)
+/* A write's reply is also kept with its request id, as one record of a snapshot: it must leave room
+ * in a frame. */
+#define WRITE_REPLY_SIZE_MAX ((size_t)32 * 1024 * 1024)
 /* SCAN returns at most this many keys a call, whatever COUNT says. */
 #define SCAN_COUNT_MAX 10000
 

@@ -239,6 +239,29 @@ TEST(a_client_that_ends_its_side_still_gets_its_answer)
     echo_stop(&echo);
 }
 
+TEST(a_drained_listener_turns_new_clients_away_and_ends_the_others_when_all_is_said)
+{
+    struct echo echo;
+    echo_start(&echo, connection_limits_default());
+    const uint16_t port = listener_port(echo.listener);
+    const int fd = client_connect(port, 0);
+    EXPECT(send(fd, "last", 4, 0) == 4);
+    char answer[16];
+    bool ended = false;
+    EXPECT(client_receive(echo.loop, fd, answer, 4, &ended) == 4);
+    listener_drain(echo.listener);
+    EXPECT(client_receive(echo.loop, fd, answer, 1, &ended) == 0);
+    EXPECT(ended && echo.sessions == 0);
+    EXPECT(listener_stats(echo.listener).serving == 0);
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_port = htons(port)};
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT(connect(late, (const struct sockaddr *)&where, sizeof where) != 0);
+    (void)close(late);
+    (void)close(fd);
+    echo_stop(&echo);
+}
+
 TEST(an_address_in_use_is_an_error_that_names_it)
 {
     struct echo echo;
@@ -291,5 +314,6 @@ TEST_MAIN(CASE(what_a_client_sends_comes_to_the_owner_and_the_answer_back),
           CASE(idle_clients_are_closed_only_where_a_limit_asks_for_it),
           CASE(the_last_answer_arrives_although_the_client_goes_on_sending),
           CASE(a_client_that_ends_its_side_still_gets_its_answer),
+          CASE(a_drained_listener_turns_new_clients_away_and_ends_the_others_when_all_is_said),
           CASE(an_address_in_use_is_an_error_that_names_it),
           CASE(addresses_parse_with_names_numbers_and_brackets_only))

@@ -9,20 +9,16 @@ static size_t waiting_at(const struct world *world, node_id id)
     return status.waiting;
 }
 
-static void ask_for(struct world *world,
-                    node_id id,
-                    struct answer *answer,
-                    enum op op,
-                    uint32_t timeout_ms)
+static void ask_for(
+    struct world *world, node_id id, struct answer *answer, enum op op, uint32_t timeout_ms)
 {
     const struct bytes args[] = {bytes_of_text("n")};
     const bool counts = op == OP_INCRBY;
-    answer_ask(world, id, answer,
-               (struct request){.op = op,
-                                .args = args,
-                                .arg_count = op == OP_DBSIZE ? 0 : 1,
-                                .a = counts ? 1 : 0},
-               timeout_ms);
+    answer_ask(
+        world, id, answer,
+        (struct request){
+            .op = op, .args = args, .arg_count = op == OP_DBSIZE ? 0 : 1, .a = counts ? 1 : 0},
+        timeout_ms);
 }
 
 /* Nobody needs to look before the deadline, and at it the answer is there. */
@@ -45,7 +41,7 @@ static void expect_at_deadline(struct world *world,
     answer_deinit(answer);
 }
 
-#define NO_LEADER(ms) \
+#define NO_LEADER(ms)                                                                              \
     "CLUSTERDOWN no leader confirmed by a majority within " ms " ms; nothing was done"
 
 TEST(before_the_cluster_has_formed_a_request_waits_until_its_deadline)
@@ -461,9 +457,73 @@ TEST(done_may_submit_the_same_request_and_cancel_others)
     world_close(&world);
 }
 
+/* ---- long work ---- */
+
+static struct world *slow_world;
+static const struct engine_ops *slow_ops;
+
+static int write_slowly(struct engine *engine,
+                        const struct engine_operation *operations,
+                        size_t count)
+{
+    slow_world->now_ms += 15;
+    return slow_ops->write(engine, operations, count);
+}
+
+TEST(a_long_backlog_is_applied_over_several_turns)
+{
+    struct world world;
+    struct answer answers[40] = {0};
+    world_open(&world, 1);
+    world_settle(&world);
+    struct world_place *place = &world.places[1];
+    slow_world = &world;
+    slow_ops = place->engine->ops;
+    struct engine_ops slow = *slow_ops;
+    slow.write = write_slowly;
+    place->engine->ops = &slow;
+    place->disk_holds = true;
+    const size_t size = (size_t)900 * 1024; /* One entry is one batch to apply. */
+    uint8_t *value = heap_alloc(size);
+    for (size_t i = 0; i < 40; i++) {
+        const struct bytes args[] = {bytes_of_text("k"), bytes_of(value, size)};
+        answer_ask(&world, 1, &answers[i],
+                   (struct request){.op = OP_SET, .args = args, .arg_count = 2}, 0);
+    }
+    heap_free(value);
+    world_step(&world);
+    place->disk_holds = false;
+    place->job = false;
+    EXPECT(wal_job_write(node_wal(place->node)) == Q_OK);
+    EXPECT(wal_job_sync(node_wal(place->node)) == Q_OK);
+    node_log_done(place->node, Q_OK);
+    size_t turns = 0;
+    const struct raft *raft = node_raft(place->node);
+    while (raft->applied_index < raft->log.last_index) {
+        const uint64_t before_ms = world.now_ms;
+        node_turn(place->node);
+        turns++;
+        /* Heartbeats and elections do not wait for all of it, and nobody sleeps in between. */
+        EXPECT(world.now_ms - before_ms < 100);
+        EXPECT(raft->applied_index == raft->log.last_index ||
+               node_next_deadline(place->node) <= world.now_ms);
+    }
+    EXPECT(turns > 5);
+    world_run(&world, 5);
+    EXPECT(node_next_deadline(place->node) > world.now_ms);
+    for (size_t i = 0; i < 40; i++) {
+        EXPECT(answers[i].count == 1 && answers[i].item.kind == REPLY_STATUS);
+        answer_deinit(&answers[i]);
+    }
+    place->engine->ops = slow_ops;
+    world_close(&world);
+}
+
 /* ---- failures ---- */
 
-static int write_fails(struct engine *engine, const struct engine_operation *operations, size_t count)
+static int write_fails(struct engine *engine,
+                       const struct engine_operation *operations,
+                       size_t count)
 {
     (void)engine;
     (void)operations;
@@ -515,4 +575,5 @@ TEST_MAIN(CASE(before_the_cluster_has_formed_a_request_waits_until_its_deadline)
           CASE(a_follower_is_fresh_under_load),
           CASE(a_leader_that_has_committed_nothing_yet_is_as_old_as_what_it_heard),
           CASE(done_may_submit_the_same_request_and_cancel_others),
+          CASE(a_long_backlog_is_applied_over_several_turns),
           CASE(a_write_that_was_committed_but_not_applied_is_in_doubt_when_the_node_stops))

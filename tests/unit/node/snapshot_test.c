@@ -88,8 +88,8 @@ static void expect_caught_up(struct scene *scene)
 static bool exists(struct scene *scene, const char *name)
 {
     char path[128];
-    (void)snprintf(path, sizeof path, "%s/%s",
-                   scene->world.places[scene->lagging].directory.path, name);
+    (void)snprintf(path, sizeof path, "%s/%s", scene->world.places[scene->lagging].directory.path,
+                   name);
     return access(path, F_OK) == 0;
 }
 
@@ -308,6 +308,25 @@ TEST(a_leader_that_is_gone_leaves_no_half_snapshot)
     world_close(&scene.world);
 }
 
+TEST(a_state_without_its_log_is_refused)
+{
+    struct world world;
+    struct answer answer = {0};
+    char error[512] = "";
+    world_open(&world, 1);
+    world_settle(&world);
+    answer_set(&world, 1, &answer, "cat", "tom");
+    answer_wait(&world, &answer);
+    world_crash(&world, 1, 100);
+    char command[160];
+    (void)snprintf(command, sizeof command, "rm -rf '%s/wal'", world.places[1].directory.path);
+    EXPECT(system(command) == 0);
+    EXPECT(world_try_start(&world, 1, error, sizeof error) == Q_ECORRUPT);
+    EXPECT(strstr(error, "wal/ was lost or replaced") != NULL);
+    answer_deinit(&answer);
+    world_close(&world);
+}
+
 TEST(a_chunk_with_impossible_numbers_is_no_chunk)
 {
     const struct snapshot_chunk good = {
@@ -336,4 +355,5 @@ TEST_MAIN(CASE(a_follower_behind_the_log_gets_a_snapshot),
           CASE(a_new_node_whose_log_was_slow_can_start_after_a_crash_in_the_installation),
           CASE(a_leader_that_steps_down_stops_its_stream_and_the_next_one_begins_anew),
           CASE(a_leader_that_is_gone_leaves_no_half_snapshot),
+          CASE(a_state_without_its_log_is_refused),
           CASE(a_chunk_with_impossible_numbers_is_no_chunk))

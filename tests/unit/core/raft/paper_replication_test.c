@@ -230,6 +230,20 @@ TEST(acknowledgements_that_wait_are_merged)
     EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 1) == NULL);
 }
 
+/* ... but never with the answer to a message of a lower term, which is not gated: entries were
+ * acknowledged before they were durable (simulator, seeds 1178, 2076, 2154). */
+TEST(an_acknowledgement_is_not_merged_into_an_answer_that_waits_for_nothing)
+{
+    one_start(&one, 3, (struct raft_hard_state){.term = 2}, (raft_term[]){1}, 1);
+    one_append(&one, append_after(2, 1, 1, 1), 1, 1); /* Term 1 is over: told so. */
+    one_append(&one, append_after(2, 2, 1, 1), 2, 1);
+    one_collect(&one);
+    const struct raft_effect *told = one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0);
+    const struct raft_effect *acknowledged = one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 1);
+    EXPECT(told->message.index == 0 && told->after_save == 0);
+    EXPECT(acknowledged->message.index == 2 && acknowledged->after_save > 0);
+}
+
 /* ---- leaders ---- */
 
 /* 6.4 and paper, section 8: a leader begins its term with an empty entry, its clock after all. */
@@ -542,6 +556,7 @@ TEST_MAIN(CASE(an_append_that_does_not_fit_is_refused_with_a_hint),
           CASE(a_completion_counts_over_a_change_of_term_for_what_stayed),
           CASE(at_the_limit_of_saves_gated_messages_wait),
           CASE(acknowledgements_that_wait_are_merged),
+          CASE(an_acknowledgement_is_not_merged_into_an_answer_that_waits_for_nothing),
           CASE(a_new_leader_appends_an_empty_entry_of_its_term),
           CASE(the_leader_counts_itself_only_when_its_own_entry_is_durable),
           CASE(an_entry_of_an_earlier_term_commits_only_under_one_of_this_term),

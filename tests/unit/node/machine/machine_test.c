@@ -180,6 +180,27 @@ TEST(a_list_replaced_by_a_string_and_made_anew_starts_empty)
     bench_close(&b);
 }
 
+TEST(a_pop_whose_reply_would_be_too_large_changes_nothing)
+{
+    struct bench b;
+    bench_open(&b);
+    /* Four elements whose bulks come to the limit exactly, and one more. */
+    const size_t size = WRITE_REPLY_SIZE_MAX / 4 - 5;
+    uint8_t *element = heap_alloc(size);
+    for (int i = 0; i < 5; i++) {
+        (void)write_one(&b,
+                        (struct request){.op = OP_RPUSH, ARGS(T("l"), bytes_of(element, size))});
+    }
+    EXPECT(is_text(write_one(&b, (struct request){.op = OP_RPOP, .a = 5, ARGS(T("l"))}),
+                   "TOOBIG the reply would exceed 32 MiB; ask for fewer elements"));
+    EXPECT(read_one(&b, (struct request){.op = OP_LLEN, ARGS(T("l"))}).integer == 5);
+    EXPECT(write_one(&b, (struct request){.op = OP_LPOP, .a = 4, ARGS(T("l"))}).integer == 4);
+    EXPECT(write_one(&b, (struct request){.op = OP_LPOP, .a = 4, ARGS(T("l"))}).integer == 1);
+    EXPECT(read_one(&b, (struct request){.op = OP_LLEN, ARGS(T("l"))}).integer == 0);
+    heap_free(element);
+    bench_close(&b);
+}
+
 TEST(operations_on_the_wrong_type_say_so)
 {
     struct bench b;
@@ -346,6 +367,7 @@ TEST_MAIN(CASE(set_conditions_decide_by_the_value_there),
           CASE(append_stops_at_the_value_limit),
           CASE(ranges_of_strings_follow_redis),
           CASE(a_list_replaced_by_a_string_and_made_anew_starts_empty),
+          CASE(a_pop_whose_reply_would_be_too_large_changes_nothing),
           CASE(operations_on_the_wrong_type_say_so),
           CASE(a_repeated_id_gets_its_first_reply_and_does_nothing),
           CASE(ids_outside_the_window_are_refused_and_do_nothing),
