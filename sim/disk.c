@@ -517,11 +517,12 @@ void disk_boot(struct disk *disk)
 bool disk_rot(struct disk *disk, const char *path)
 {
     const struct name *name = names_find(&disk->seen, path);
-    if (name == NULL || name->inode->image.durable.size == 0) {
+    if (name == NULL || name->inode->image.newest_at == 0 ||
+        name->inode->image.newest_at > name->inode->image.durable.size) {
         return false;
     }
     struct disk_image *image = &name->inode->image;
-    const uint64_t bit = prng_below(&disk->prng, (uint64_t)image->durable.size * 8);
+    const uint64_t bit = prng_below(&disk->prng, image->newest_at * 8);
     image->durable.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
     if (bit / 8 < image->cached.size) {
         image->cached.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));

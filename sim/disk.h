@@ -42,7 +42,8 @@ void disk_kill(struct disk *disk);
 /* As disk_kill, and unsynced writes and names are partly lost. */
 void disk_power_loss(struct disk *disk);
 void disk_boot(struct disk *disk);
-/* Flips one bit of the durable contents of a file; false when it is empty. */
+/* Flips one bit of the durable contents of a file, before the place of its last synced write: what
+ * was written later can prove that it was right once. False when there is nothing such. */
 bool disk_rot(struct disk *disk, const char *path);
 /* Everything is lost: a new disk. */
 void disk_wipe(struct disk *disk);

@@ -91,7 +91,11 @@ static void put_write(struct disk_bytes *out, const struct disk_write *write)
 void disk_image_sync(struct disk_image *image)
 {
     for (size_t i = 0; i < image->write_count; i++) {
-        put_write(&image->durable, &image->writes[i]);
+        const struct disk_write *write = &image->writes[i];
+        put_write(&image->durable, write);
+        if (write->data != NULL && write->size > 0 && write->data[0] != 0) {
+            image->newest_at = write->offset;
+        }
     }
     forget_writes(image);
 }

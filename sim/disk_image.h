@@ -23,6 +23,7 @@ struct disk_image {
     struct disk_write *writes; /* Owned; in order. */
     size_t write_count;
     size_t write_capacity;
+    uint64_t newest_at; /* Where the last synced write of data (not of zeros) began. */
 };
 
 void disk_image_deinit(struct disk_image *image);

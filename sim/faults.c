@@ -174,8 +174,11 @@ static void end_partition(struct world *world, uint64_t number)
 
 /* ---- machines ---- */
 
-static void clog_links(struct world *world, const struct host *host, uint64_t until_us)
+static void clog_links(struct world *world, const struct host *host, uint64_t takes_us)
 {
+    const uint64_t until_us = world->now_us + takes_us;
+    world_trace(world, "links of node %u are clogged for %llu ms", host->id,
+                (unsigned long long)(takes_us / MILLISECOND));
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
         if (peer != host->id) {
             network_clog(&world->network, host->id, peer, until_us);
@@ -187,8 +190,7 @@ static void clog_links(struct world *world, const struct host *host, uint64_t un
 #define SEGMENT_NAME_SIZE 64
 
 struct segments {
-    char last[SEGMENT_NAME_SIZE];
-    char chosen[SEGMENT_NAME_SIZE]; /* Any but the last. */
+    char chosen[SEGMENT_NAME_SIZE]; /* Any of them. */
     uint64_t count;
     struct prng *prng;
 };
@@ -199,15 +201,13 @@ static void visit_segment(void *context, const char *name)
     if (strstr(name, ".seg") == NULL || strlen(name) >= SEGMENT_NAME_SIZE) {
         return;
     }
-    if (segments->count > 0 && prng_below(segments->prng, segments->count) == 0) {
-        memcpy(segments->chosen, segments->last, SEGMENT_NAME_SIZE);
-    }
-    memcpy(segments->last, name, strlen(name) + 1);
     segments->count++;
+    if (prng_below(segments->prng, segments->count) == 0) {
+        memcpy(segments->chosen, name, strlen(name) + 1);
+    }
 }
 
-/* Of one machine only, so that the others still hold everything, and never in the newest segment,
- * whose last batch nothing proves to have been durable. */
+/* Of one machine only, so that the others still hold everything. */
 static void rot(struct world *world, struct host *host, uint64_t down_us)
 {
     for (node_id id = 1; id <= world->options.node_count; id++) {
@@ -257,9 +257,7 @@ static void break_machine(struct world *world, enum fault_class class, struct ho
             (int64_t)prng_below(prng, 80000) - 40000 - host->clock.wall_offset_ms / 2;
         break;
     case FAULT_CLOG:
-        world_trace(world, "links of node %u are clogged for %llu ms", host->id,
-                    (unsigned long long)(takes_us / MILLISECOND / 4));
-        clog_links(world, host, world->now_us + takes_us / 4);
+        clog_links(world, host, draw_log_uniform(prng, 100 * MILLISECOND, 3 * SECOND));
         break;
     case FAULT_ROT: rot(world, host, takes_us); break;
     case FAULT_RESIGN: node_resign(host->node); host_touch(host); break;

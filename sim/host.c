@@ -74,11 +74,20 @@ static void check_leaving(struct host *host, struct bytes body)
 }
 
 /* What has just been received from a leader has made the node its follower. */
-static void check_arrived(struct host *host, struct bytes body)
+static void check_arrived(struct host *host, node_id from, struct bytes body)
 {
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    uint64_t *newest = &host->incarnation_of[from];
+    if (r.failed || header.from_incarnation < *newest) {
+        return; /* From a process that is gone: to be ignored. */
+    }
+    *newest = header.from_incarnation;
+    const char *error = NULL;
     struct raft_message message;
     const struct raft *raft = host_raft(host);
-    if (raft != NULL && read_message(body, &message)) {
+    if (raft != NULL && node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
     }
 }
@@ -354,6 +363,7 @@ void host_start(struct host *host)
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
         host->heard_at_us[peer] = HEARD_NEVER;
+        host->incarnation_of[peer] = 0;
         if (peer != host->id) {
             events_push(&world->events,
                         (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
@@ -554,7 +564,7 @@ void host_message(struct host *host, struct event *event)
     host->heard_at_us[from] = world->now_us;
     node_receive(host->node, from, frame.cluster_id, frame.body);
     if (is_raft_message(frame.body)) {
-        check_arrived(host, frame.body);
+        check_arrived(host, from, frame.body);
     }
     host_touch(host);
 }

@@ -19,6 +19,9 @@ static void draw_network(struct network_options *out, struct prng *prng)
     *out = (struct network_options){0};
     out->delay_min_us = draw_log_uniform(prng, 20, 2000);
     out->delay_mean_us = draw_log_uniform(prng, 50, 10000);
+    if (prng_chance(prng, 1, 4)) { /* Far apart: much is always in flight. */
+        out->delay_min_us = prng_between(prng, 10000, 60000);
+    }
     out->reorder = prng_chance(prng, 1, 2);
     if (prng_chance(prng, 1, 2)) {
         out->tail_ppm = (uint32_t)draw_log_uniform(prng, 100, 30000);
@@ -84,7 +87,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
         out->node_count = out->nodes_forced;
     }
     out->client_count = (uint32_t)prng_between(&prng, 2, 8);
-    out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 2000);
+    out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 3000);
     out->duration_us = draw_log_uniform(&prng, 15 * SECOND, 300 * SECOND);
     out->pipeline_max = prng_chance(&prng, 1, 2) ? 1 : (uint32_t)prng_between(&prng, 2, 8);
     out->wal_segment_size = SEGMENTS[prng_below(&prng, 3)];

@@ -50,7 +50,7 @@ void check_sent(struct oracle *oracle,
                 raft_index start_index);
 /* [6] What a leader counts for a voter, and every node for itself, is on that disk. */
 void check_match(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
-/* After a node has taken in an append or heartbeat of its own term it follows the sender. */
+/* After a node has taken in a heartbeat of its own or a later term it follows the sender. */
 void check_follows(struct oracle *oracle,
                    node_id node,
                    const struct raft *raft,

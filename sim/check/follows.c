@@ -5,8 +5,8 @@ void check_follows(struct oracle *oracle,
                    const struct raft *raft,
                    const struct raft_message *message)
 {
-    if (message->kind != RAFT_MSG_APPEND && message->kind != RAFT_MSG_HEARTBEAT) {
-        return;
+    if (message->kind != RAFT_MSG_HEARTBEAT) {
+        return; /* Appends may be turned away while a snapshot is being installed. */
     }
     if (message->term < raft->hard.term || message->from == raft->leader) {
         return;

@@ -34,10 +34,11 @@ static void write_upper(struct buf *out, const char *text)
 static void write_cell(struct buf *out, struct bytes text)
 {
     for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] == '|') {
+        const struct bytes byte = bytes_of(text.data + i, 1);
+        if (bytes_equal(byte, bytes_of_text("|"))) {
             buf_append_text(out, "\\");
         }
-        buf_append(out, bytes_of(text.data + i, 1));
+        buf_append(out, byte);
     }
 }
 

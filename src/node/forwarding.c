@@ -73,7 +73,7 @@ void forward_reply_receive(struct node *node, struct reader *r)
     const uint8_t status = read_u8(r);
     const struct bytes reply = read_bytes(r, reader_left(r));
     struct node_request *request = find_forwarded(node, id);
-    if (r->failed || request == NULL || status > FORWARD_RETRY) {
+    if (r->failed || request == NULL || status > FORWARD_REFUSED) {
         return; /* Malformed, a copy, or given up meanwhile. */
     }
     if (status == FORWARD_DONE) {

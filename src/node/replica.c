@@ -253,6 +253,7 @@ static void gate_message(struct node *node, const struct raft_effect *effect)
     buf_clear(&node->scratch);
     write_raft_message(replica, effect, &node->scratch);
     const struct bytes body = buf_bytes(&node->scratch);
+    Q_CHECK(body.data != NULL && body.size > 0);
     struct gated_message *gated = heap_alloc_raw(sizeof *gated + body.size);
     gated->save = effect->after_save;
     gated->to = effect->to;

@@ -4,12 +4,14 @@ Rests on tests/e2e/harness.py (TAP, processes, RESP). A suite is short by defaul
 runs; CHAOS_ROUNDS=N or QUORATE_CHAOS=full make it long. Only processes started by the suite are
 ever signalled: a node is looked up by its pid file and must be the program under test.
 """
+import atexit
 import contextlib
 import ctypes
 import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -52,6 +54,13 @@ def boottime_us():
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1e6)
 
 
+def scratch_directory():
+    """Gone when the suite ends."""
+    path = tempfile.mkdtemp(prefix="quorate-chaos-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return pathlib.Path(path)
+
+
 # --- Load -----------------------------------------------------------------------------------------
 
 
@@ -60,7 +69,7 @@ class Load:
 
     def __init__(self, ports, name="load", **options):
         expect(LOAD.exists(), f"{LOAD} is not built")
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
+        self.directory = scratch_directory()
         self.name = name
         KEPT.mkdir(parents=True, exist_ok=True)
         self.history = KEPT / f"{pathlib.Path(sys.argv[0]).stem}-{name}.history"

@@ -2,13 +2,11 @@
 """Disks that fail: a node that cannot keep its promise stops, and the others go on without it."""
 # time limit: 300 s
 import contextlib
-import pathlib
-import shutil
-import tempfile
 import time
 
 from chaos import (Cluster, Load, Process, boottime_us, case, contains, expect, leader, main, mount,
-                   need, note, private_mounts, report_gaps, run, wait_for_write, wait_until)
+                   need, note, private_mounts, report_gaps, run, scratch_directory, wait_for_write,
+                   wait_until)
 
 STOP_LIMIT_S = 15
 CATCH_UP_LIMIT_S = 30
@@ -71,7 +69,7 @@ class SmallDisks:
     """A small filesystem for each node, and a balloon that fills one."""
 
     def __init__(self, nodes):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
+        self.directory = scratch_directory()
         self.nodes = nodes
         for node in nodes:
             self.path(node).mkdir()
@@ -92,7 +90,6 @@ class SmallDisks:
     def close(self):
         for node in self.nodes:
             run(["umount", "-l", self.path(node)])
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def fill_disk(disks, role):

@@ -3,10 +3,10 @@
 import os
 import signal
 import socket
-import tempfile
 import time
 
-from chaos import Load, Process, case, contains, expect, main, need, resp, wait_until
+from chaos import (Load, Process, case, contains, expect, main, need, resp, scratch_directory,
+                   wait_until)
 
 
 def free_port():
@@ -17,7 +17,7 @@ def free_port():
 
 def start_forgetful_store(port):
     """A redis-server that keeps nothing on disk."""
-    directory = tempfile.mkdtemp(prefix="quorate-chaos-")
+    directory = scratch_directory()
     process = Process([need("redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "",
                        "--appendonly", "no", "--dir", directory], directory, "redis")
     wait_until(lambda: resp(port, "PING") == "PONG", 10, "redis-server answers")

@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 """Power cuts: three nodes on loop-mounted ext4 lose everything that was not on the device."""
 # time limit: 900 s
-import pathlib
 import random
 import subprocess
-import tempfile
 import time
 
 from chaos import (POWER_CUT, Cluster, Load, boottime_us, case, expect, main, mount, need, note,
-                   private_mounts, report_gaps, rounds, run, wait_for_write, wait_until)
+                   private_mounts, report_gaps, rounds, run, scratch_directory, wait_for_write,
+                   wait_until)
 
 IMAGE_MB = 384
 CANARY = b"written but never synced" * 1000
@@ -18,7 +17,7 @@ class Disks:
     """One ext4 image for each node."""
 
     def __init__(self, nodes):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
+        self.directory = scratch_directory()
         self.nodes = nodes
         for node in nodes:
             image = self.image(node)

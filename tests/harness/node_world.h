@@ -156,7 +156,7 @@ static inline int world_try_start(struct world *world, node_id id, char *error, 
     }
     (void)snprintf(options.self, sizeof options.self, "127.0.0.1:%u", 7000 + id);
     place->starts++;
-    options.seed = id * 1000 + place->starts;
+    options.seed = (uint64_t)id * 1000 + place->starts;
     place->env = (struct env){.context = place,
                               .monotonic_ms = world_monotonic,
                               .wall_ms = world_wall,

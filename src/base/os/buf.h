@@ -25,8 +25,9 @@ static inline size_t buf_size(const struct buf *buf)
 /* Borrowed until the next call that changes the buf. */
 static inline struct bytes buf_bytes(const struct buf *buf)
 {
-    /* An empty buf may have no memory, and NULL + 0 is not defined in C. */
-    const uint8_t *data = buf->data == NULL ? NULL : buf->data + buf->start;
+    /* An empty buf may have no memory, and neither NULL + 0 nor memcmp of NULL is defined in C. */
+    static const uint8_t nothing[1] = {0};
+    const uint8_t *data = buf->data == NULL ? nothing : buf->data + buf->start;
     return (struct bytes){.data = data, .size = buf->end - buf->start};
 }
 

@@ -89,7 +89,7 @@ static void add_a_fourth_address(const struct world_place *place, struct node_op
     }
 }
 
-TEST(a_node_started_with_another_list_than_the_map_it_adopts_does_not_go_on_under_its_old_number)
+TEST(a_node_whose_list_is_not_that_of_the_map_it_adopts_stops)
 {
     struct world world;
     world_open(&world, 3);
@@ -125,4 +125,4 @@ TEST(a_node_started_with_another_list_than_the_map_it_adopts_does_not_go_on_unde
 
 TEST_MAIN(CASE(each_start_says_hello_in_a_round_of_its_own),
           CASE(an_address_corrected_before_the_cluster_formed_is_the_one_that_counts),
-          CASE(a_node_started_with_another_list_than_the_map_it_adopts_does_not_go_on_under_its_old_number))
+          CASE(a_node_whose_list_is_not_that_of_the_map_it_adopts_stops))

@@ -233,7 +233,7 @@ TEST(a_reply_of_unknown_status_is_not_taken_for_not_done)
     answer_increment(&world, follower, &answer, "n", "");
     world_run(&world, 1);
     world.judge = NULL;
-    forge_reply(&world, tap.copy, 2);
+    forge_reply(&world, tap.copy, FORWARD_REFUSED + 1);
     world_run(&world, 200);
     EXPECT(answer.count == 0);
     world_run(&world, 5000);
@@ -247,6 +247,24 @@ TEST(a_reply_of_unknown_status_is_not_taken_for_not_done)
 static void refuse_all_on_three(const struct world_place *place, struct node_options *options)
 {
     options->parked_max = place->id == 3 ? 0 : options->parked_max;
+}
+
+TEST(a_refusal_by_the_leader_is_passed_on_at_once)
+{
+    struct world world;
+    struct answer answer = {0};
+    world_open(&world, 3);
+    world_settle(&world);
+    world.tweak = refuse_all_on_three;
+    world_crash(&world, 3, 0);
+    world_start(&world, 3);
+    make_leader(&world, 3);
+    world_run(&world, 100);
+    answer_increment(&world, 2, &answer, "n", "");
+    world_run(&world, 100);
+    EXPECT(answer_starts(&answer, "BUSY too many requests are in flight"));
+    answer_deinit(&answer);
+    world_close(&world);
 }
 
 TEST(a_second_try_that_is_refused_does_not_make_the_first_undone)
@@ -334,6 +352,7 @@ TEST_MAIN(CASE(a_follower_answers_what_the_leader_did),
           CASE(a_forward_that_meets_no_leader_is_tried_again_and_done_once),
           CASE(a_late_copy_of_retry_changes_nothing),
           CASE(a_reply_of_unknown_status_is_not_taken_for_not_done),
+          CASE(a_refusal_by_the_leader_is_passed_on_at_once),
           CASE(a_second_try_that_is_refused_does_not_make_the_first_undone),
           CASE(a_node_that_stops_does_not_say_nothing_was_done_of_what_is_in_doubt),
           CASE(a_reply_that_fits_no_frame_is_said_to_be_too_big))

@@ -86,6 +86,19 @@ static void client_step(struct run *run, struct client *client)
     }
 }
 
+/* Cuts or mends a connection; both ends notice. */
+static void cut_both_ways(struct world *world, node_id a, node_id b)
+{
+    const bool cut = !world->cut[a][b];
+    world_cut(world, a, b, cut);
+    if (a != b && world->places[a].node != NULL) {
+        node_peer_changed(world->places[a].node, b, !cut);
+    }
+    if (a != b && world->places[b].node != NULL) {
+        node_peer_changed(world->places[b].node, a, !cut);
+    }
+}
+
 /* Requests of a node that crashes are answered by node_free: that nothing was done of writes that
  * never left it, and doubt of the others, which is what their clients hear in the end. */
 static void trouble(struct run *run)
@@ -101,19 +114,7 @@ static void trouble(struct run *run)
             world_crash(world, id, prng_between(&world->prng, 0, 50));
         }
         break;
-    case 2: {
-        const node_id other = (node_id)prng_between(&world->prng, 1, world->count);
-        const bool cut = !world->cut[id][other];
-        world_cut(world, id, other, cut);
-        for (int side = 0; side < 2; side++) {
-            const node_id a = side == 0 ? id : other;
-            const node_id b = side == 0 ? other : id;
-            if (a != b && world->places[a].node != NULL) {
-                node_peer_changed(world->places[a].node, b, !cut);
-            }
-        }
-        break;
-    }
+    case 2: cut_both_ways(world, id, (node_id)prng_between(&world->prng, 1, world->count)); break;
     case 3: place->disk_holds = !place->disk_holds; break;
     case 4: world->cut[id][id % world->count + 1] ^= true; break; /* One way. */
     case 5:

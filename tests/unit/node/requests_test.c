@@ -9,20 +9,16 @@ static size_t waiting_at(const struct world *world, node_id id)
     return status.waiting;
 }
 
-static void ask_for(struct world *world,
-                    node_id id,
-                    struct answer *answer,
-                    enum op op,
-                    uint32_t timeout_ms)
+static void ask_for(
+    struct world *world, node_id id, struct answer *answer, enum op op, uint32_t timeout_ms)
 {
     const struct bytes args[] = {bytes_of_text("n")};
     const bool counts = op == OP_INCRBY;
-    answer_ask(world, id, answer,
-               (struct request){.op = op,
-                                .args = args,
-                                .arg_count = op == OP_DBSIZE ? 0 : 1,
-                                .a = counts ? 1 : 0},
-               timeout_ms);
+    answer_ask(
+        world, id, answer,
+        (struct request){
+            .op = op, .args = args, .arg_count = op == OP_DBSIZE ? 0 : 1, .a = counts ? 1 : 0},
+        timeout_ms);
 }
 
 /* Nobody needs to look before the deadline, and at it the answer is there. */
@@ -45,7 +41,7 @@ static void expect_at_deadline(struct world *world,
     answer_deinit(answer);
 }
 
-#define NO_LEADER(ms) \
+#define NO_LEADER(ms)                                                                              \
     "CLUSTERDOWN no leader confirmed by a majority within " ms " ms; nothing was done"
 
 TEST(before_the_cluster_has_formed_a_request_waits_until_its_deadline)
@@ -466,7 +462,9 @@ TEST(done_may_submit_the_same_request_and_cancel_others)
 static struct world *slow_world;
 static const struct engine_ops *slow_ops;
 
-static int write_slowly(struct engine *engine, const struct engine_operation *operations, size_t count)
+static int write_slowly(struct engine *engine,
+                        const struct engine_operation *operations,
+                        size_t count)
 {
     slow_world->now_ms += 15;
     return slow_ops->write(engine, operations, count);
@@ -523,7 +521,9 @@ TEST(a_long_backlog_is_applied_over_several_turns)
 
 /* ---- failures ---- */
 
-static int write_fails(struct engine *engine, const struct engine_operation *operations, size_t count)
+static int write_fails(struct engine *engine,
+                       const struct engine_operation *operations,
+                       size_t count)
 {
     (void)engine;
     (void)operations;

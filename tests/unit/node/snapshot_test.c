@@ -88,8 +88,8 @@ static void expect_caught_up(struct scene *scene)
 static bool exists(struct scene *scene, const char *name)
 {
     char path[128];
-    (void)snprintf(path, sizeof path, "%s/%s",
-                   scene->world.places[scene->lagging].directory.path, name);
+    (void)snprintf(path, sizeof path, "%s/%s", scene->world.places[scene->lagging].directory.path,
+                   name);
     return access(path, F_OK) == 0;
 }
 

@@ -188,7 +188,8 @@ TEST(a_pop_whose_reply_would_be_too_large_changes_nothing)
     const size_t size = WRITE_REPLY_SIZE_MAX / 4 - 5;
     uint8_t *element = heap_alloc(size);
     for (int i = 0; i < 5; i++) {
-        (void)write_one(&b, (struct request){.op = OP_RPUSH, ARGS(T("l"), bytes_of(element, size))});
+        (void)write_one(&b,
+                        (struct request){.op = OP_RPUSH, ARGS(T("l"), bytes_of(element, size))});
     }
     EXPECT(is_text(write_one(&b, (struct request){.op = OP_RPOP, .a = 5, ARGS(T("l"))}),
                    "TOOBIG the reply would exceed 32 MiB; ask for fewer elements"));
