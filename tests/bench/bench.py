@@ -47,6 +47,21 @@ def loadgen(system, operation, clients, pipeline, seconds):
     return {key: float(value) for key, value in re.findall(r"(\w+)=([\d.]+)", done.stdout)}
 
 
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(system, operation, shape, seconds):
+    """One run of the load, with the CPU time that the servers spent on it."""
+    before = sum(cpu_seconds(pid) for pid in system.server_pids())
+    run = loadgen(system, operation, *shape, seconds)
+    spent = sum(cpu_seconds(pid) for pid in system.server_pids()) - before
+    # The first fifth is not counted as operations, but is work all the same.
+    run["cpu_us"] = spent * 1e6 / max(1, run["ops_per_s"] * seconds)
+    return run
+
+
 class System:
     """One competitor: started once, measured many times."""
     protocol = "resp"
@@ -72,6 +87,9 @@ class System:
             except AssertionError:
                 process.kill()
 
+    def server_pids(self):
+        return [process.pid for process in self.processes]
+
     def ports(self):
         """Of the leader, or of all nodes."""
         if self.target == "all":
@@ -89,6 +107,9 @@ class Quorate(System):
         dev = self.spawn([QUORATE, "dev", "--nodes", 3, "--dir", self.directory / "data",
                           "--base-port", base], "dev")
         wait_until(lambda: "ready" in dev.stdout().split(), 30, f"ready; {dev.stderr()[-500:]}")
+
+    def server_pids(self):
+        return [int(path.read_text()) for path in (self.directory / "data" / "nodes").glob("*/pid")]
 
     def leader_port(self):
         def find():
@@ -169,12 +190,12 @@ def rate(value):
 
 
 def table(systems, results, operation):
-    """One row per shape, three columns per system."""
+    """One row per shape, four columns per system."""
     lines = [f"### {operation.upper()}", "",
              "| clients x in flight | " + " | ".join(
-                 f"{system.title}: ops/s (min-max) | p50 | p99" for system in systems) +
+                 f"{system.title}: ops/s (min-max) | p50 | p99 | CPU/op" for system in systems) +
              " | Quorate / etcd | Quorate / redis |"]
-    lines.append("|---" * (3 + 3 * len(systems)) + "|")
+    lines.append("|---" * (3 + 4 * len(systems)) + "|")
     for shape in SHAPES:
         cells = [f"{shape[0]} x {shape[1]}"]
         medians = {}
@@ -184,7 +205,8 @@ def table(systems, results, operation):
             medians[system.name] = statistics.median(rates)
             cells += [f"**{rate(medians[system.name])}** ({rate(min(rates))}-{rate(max(rates))})",
                       micro(statistics.median(run["p50_us"] for run in runs)),
-                      micro(statistics.median(run["p99_us"] for run in runs))]
+                      micro(statistics.median(run["p99_us"] for run in runs)),
+                      micro(statistics.median(run["cpu_us"] for run in runs))]
         for other in ("etcd", "redis"):
             both = "quorate" in medians and other in medians
             cells.append(f"{medians['quorate'] / medians[other]:.2f}" if both else "-")
@@ -229,7 +251,7 @@ def main():
                     # Another one begins each round.
                     for turn in range(len(systems)):
                         system = systems[(number + turn) % len(systems)]
-                        run = loadgen(system, operation, *shape, options.seconds)
+                        run = measure(system, operation, shape, options.seconds)
                         results.setdefault((system.name, operation, shape), []).append(run)
                         print(f"round {number + 1} {operation} {shape[0]} x {shape[1]} "
                               f"{system.name}: {run['ops_per_s']:.0f}/s", file=sys.stderr)
@@ -245,7 +267,9 @@ def main():
              f"- {KEYS} keys of 16 bytes, values of 128 bytes; {options.rounds} rounds of "
              f"{options.seconds} s each (the first fifth not counted), systems in turn; medians",
              "- Quorate and etcd: every SET is on the disks of two of three nodes when it is "
-             "acknowledged, every GET is linearizable. redis: one node, one disk.", ""]
+             "acknowledged, every GET is linearizable. redis: one node, one disk.",
+             "- CPU/op: CPU time of all the system's servers together per operation; unlike the "
+             "rates it hardly depends on what else the machine does.", ""]
     for operation in ("set", "get"):
         lines += table(systems, results, operation) + [""]
     text = "\n".join(lines)
