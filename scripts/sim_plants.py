@@ -32,7 +32,8 @@ def is_expressed(name):
 
 def build():
     for command in (["cmake", "--preset", "plants"],
-                    ["cmake", "--build", str(ROOT / "build" / "plants"), "--target", "quorate-sim"]):
+                    ["cmake", "--build", str(ROOT / "build" / "plants"), "--target",
+                     "quorate-sim"]):
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 

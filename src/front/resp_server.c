@@ -4,7 +4,6 @@
 #include "front/resp_session.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 /* --- INFO --- */
 
@@ -28,7 +27,8 @@ static void info_server(struct buf *out,
     buf_append_format(out, "quorate_version:%s\r\nrun_id:%s\r\ntcp_port:%u\r\n", QUORATE_VERSION,
                       front->run_id, (unsigned)front->port);
     buf_append_format(out, "process_id:%ld\r\nuptime_in_seconds:%llu\r\nuptime_in_days:%llu\r\n",
-                      (long)getpid(), (unsigned long long)up, (unsigned long long)(up / 86400));
+                      (long)front->process_id, (unsigned long long)up,
+                      (unsigned long long)(up / 86400));
     buf_append_text(out, "arch_bits:64\r\nos:Linux\r\n");
 }
 

@@ -105,6 +105,7 @@ static void fill_front(struct server *server)
         (void)snprintf(front->run_id + 2 * i, 3, "%02x", random[i]);
     }
     front->started_at_ms = clock_monotonic_ms();
+    front->process_id = getpid();
     front->value_size_max = server->config.node.value_size_max;
     front->next_session_id = 1;
     front->data_directory = server->config.data_directory;

@@ -1,4 +1,5 @@
 /* The one reply of a request: at its deadline in each state, at limits, and from within `done`. */
+#include "base/os/heap.h"
 #include "harness/node_world.h"
 #include "node/node_private.h"
 
