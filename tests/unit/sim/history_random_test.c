@@ -155,6 +155,15 @@ static size_t draw(const struct plan *plan, struct prng *prng, struct draft *dra
     return count;
 }
 
+static int64_t commas(struct bytes text)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        count += text.data[i] == ',';
+    }
+    return count;
+}
+
 /* The sequential store. Fills in results when `d` is acknowledged. */
 static void perform(struct draft *d, bool *present, struct buf *value)
 {
@@ -196,10 +205,7 @@ static void perform(struct draft *d, bool *present, struct buf *value)
         buf_append_text(value, *present ? "," : "");
         *present = true;
         buf_append(value, argument);
-        number = 1;
-        for (size_t i = 0; i < buf_size(value); i++) {
-            number += buf_bytes(value).data[i] == ',';
-        }
+        number = 1 + commas(buf_bytes(value));
         (void)snprintf(d->result, sizeof d->result, "%lld", (long long)number);
         return;
     case HISTORY_INCR:
