@@ -158,8 +158,12 @@ static size_t draw(const struct plan *plan, struct prng *prng, struct draft *dra
 static int64_t commas(struct bytes text)
 {
     int64_t count = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        count += text.data[i] == ',';
+    const uint8_t *at = text.data;
+    const uint8_t *end = text.data + text.size;
+    while (at < end) {
+        const uint8_t *comma = memchr(at, ',', (size_t)(end - at));
+        count += comma == NULL ? 0 : 1;
+        at = comma == NULL ? end : comma + 1;
     }
     return count;
 }
