@@ -262,6 +262,8 @@ void snapshot_send_ack(struct node *node, node_id from, const struct snapshot_ac
 void snapshot_send_tick(struct node *node);
 void snapshot_send_stop(struct node *node);
 uint64_t snapshot_send_deadline(const struct node *node);
+/* Last entry in the snapshot being sent; UINT64_MAX when none is. */
+raft_index snapshot_send_index(const struct node *node);
 
 /* snapshot_receive.c */
 void snapshot_receive_chunk(struct node *node, node_id from, const struct snapshot_chunk *chunk);

@@ -147,14 +147,11 @@ static void drop_before(struct recovery *recovery, raft_index first)
 static bool log_fits(const struct recovery *recovery, const struct shard_meta *meta)
 {
     const raft_index start = recovery->state.start_index;
-    if (recovery->count > 0 && recovery->first != start + 1) {
-        return false;
-    }
     const raft_index applied = meta->applied_index;
     if (applied == start) {
         return meta->applied_term == recovery->state.start_term;
     }
-    if (applied < start || applied > start + recovery->count) {
+    if (applied > start + recovery->count) {
         return false;
     }
     return recovery->entries[applied - start - 1].term == meta->applied_term;
@@ -197,6 +194,52 @@ static void fill_log(struct replica *replica, struct recovery *recovery)
     recovery->count = 0; /* The payloads are the replica's now. */
 }
 
+/* Q_OK, or Q_ECORRUPT with a text when what is left of db/ and wal/ cannot belong together. */
+static int judge(const struct recovery *recovery,
+                 const struct shard_meta *meta,
+                 char *error,
+                 size_t error_size)
+{
+    const unsigned long long start = recovery->state.start_index;
+    if (meta->applied_index > 0 && !recovery->has_state) {
+        /* Entries are applied only once they and the term are in the log. */
+        (void)snprintf(
+            error, error_size,
+            "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
+            "replaced; start this node with an empty directory");
+        return Q_ECORRUPT;
+    }
+    if (recovery->count > 0 && recovery->first != start + 1) {
+        (void)snprintf(error, error_size,
+                       "wal/ goes on with entry %llu after %llu: files of it are missing; start "
+                       "this node with an empty directory",
+                       (unsigned long long)recovery->first, start);
+        return Q_ECORRUPT;
+    }
+    if (meta->applied_index < start) {
+        (void)snprintf(
+            error, error_size,
+            "db/ holds the state as of entry %llu but the log begins after %llu: db/ was "
+            "lost or replaced by an older copy; start this node with an empty directory",
+            (unsigned long long)meta->applied_index, start);
+        return Q_ECORRUPT;
+    }
+    return Q_OK;
+}
+
+static void discard_log(struct node *node, const struct recovery *recovery)
+{
+    struct replica *replica = &node->replica;
+    const struct shard_meta *meta = &replica->machine.meta;
+    log_event(LOG_WARN, "log_discarded", "applied=%llu log_start=%llu",
+              (unsigned long long)meta->applied_index,
+              (unsigned long long)recovery->state.start_index);
+    raft_log_reset(&replica->raft.log, meta->applied_index, meta->applied_term);
+    replica_sync_payloads(replica);
+    (void)wal_append_reset(node->wal, replica->group);
+    (void)replica_save_state(node, recovery->state.hard);
+}
+
 int recovery_start_replica(struct node *node,
                            struct recovery *recovery,
                            char *error,
@@ -206,24 +249,19 @@ int recovery_start_replica(struct node *node,
     *replica = (struct replica){
         .group = GROUP_DEFAULT, .capacity = RING_FIRST, .state_durable = recovery->has_state};
     list_init(&replica->gated);
-    const int err = machine_init(&replica->machine, node->engine, GROUP_DEFAULT);
+    int err = machine_init(&replica->machine, node->engine, GROUP_DEFAULT);
+    const struct shard_meta *meta = &replica->machine.meta;
     if (err != Q_OK) {
         (void)snprintf(error, error_size, "the state in db/ cannot be read: %s", err_text(err));
+    } else {
+        drop_before(recovery, recovery->state.start_index + 1);
+        err = judge(recovery, meta, error, error_size);
+    }
+    if (err != Q_OK) {
+        machine_deinit(&replica->machine);
         recovery_free(recovery);
         return err;
     }
-    const struct shard_meta *meta = &replica->machine.meta;
-    if (meta->applied_index > 0 && !recovery->has_state) {
-        /* Entries are applied only once they and the term are in the log. */
-        (void)snprintf(
-            error, error_size,
-            "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
-            "replaced; start this node with an empty directory");
-        machine_deinit(&replica->machine);
-        recovery_free(recovery);
-        return Q_ECORRUPT;
-    }
-    drop_before(recovery, recovery->state.start_index + 1);
     replica->slots = heap_alloc(replica->capacity * sizeof *replica->slots);
     replica->payloads = heap_alloc(replica->capacity * sizeof *replica->payloads);
     const struct raft_config config = raft_config_of(node);
@@ -234,23 +272,8 @@ int recovery_start_replica(struct node *node,
         raft_log_reset(&replica->raft.log, recovery->state.start_index, recovery->state.start_term);
         replica_sync_payloads(replica);
         fill_log(replica, recovery);
-    } else if (meta->applied_index < recovery->state.start_index) {
-        (void)snprintf(
-            error, error_size,
-            "db/ holds the state as of entry %llu but the log begins after %llu: db/ was "
-            "lost or replaced by an older copy; start this node with an empty directory",
-            (unsigned long long)meta->applied_index,
-            (unsigned long long)recovery->state.start_index);
-        recovery_free(recovery);
-        return Q_ECORRUPT;
     } else {
-        log_event(LOG_WARN, "log_discarded", "applied=%llu log_start=%llu",
-                  (unsigned long long)meta->applied_index,
-                  (unsigned long long)recovery->state.start_index);
-        raft_log_reset(&replica->raft.log, meta->applied_index, meta->applied_term);
-        replica_sync_payloads(replica);
-        (void)wal_append_reset(node->wal, replica->group);
-        (void)replica_save_state(node, recovery->state.hard);
+        discard_log(node, recovery);
     }
     raft_recovered(&replica->raft, node->now_ms, meta->applied_index);
     wal_release(node->wal, replica->group, replica->raft.log.start_index);

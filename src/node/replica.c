@@ -10,6 +10,8 @@
 #define COMPACT_EVERY_MS   100
 #define COLLECT_MS_MAX     20 /* Of one turn; far below an election timeout. */
 #define GROUP_STATE_FORMAT 1
+/* While a snapshot is sent the log may grow to this many times log_keep_bytes. */
+#define STREAM_KEEP_FACTOR 4
 
 /* ---- the group's STATE record ---- */
 
@@ -400,14 +402,21 @@ void replica_log_done(struct node *node)
     }
 }
 
-/* How far the log may go: half of what is kept stays, and nothing that a crash could still need. */
+/* How far the log may go: half of what is kept stays, and nothing that a crash could still need. A
+ * follower that is being sent a snapshot will want what follows it: else, under a steady load, it
+ * would need another one each time. That is held back up to a limit. */
 static raft_index compaction_target(const struct node *node, raft_index persisted)
 {
     const struct raft_log *log = &node->replica.raft.log;
     uint64_t bytes = log->bytes;
     raft_index target = log->start_index;
-    while (target < persisted && target < node->replica.raft.applied_index &&
-           bytes > node->options.log_keep_bytes / 2) {
+    raft_index end =
+        persisted < node->replica.raft.applied_index ? persisted : node->replica.raft.applied_index;
+    const raft_index streamed = snapshot_send_index(node);
+    if (bytes < node->options.log_keep_bytes * STREAM_KEEP_FACTOR && streamed < end) {
+        end = streamed;
+    }
+    while (target < end && bytes > node->options.log_keep_bytes / 2) {
         target++;
         bytes -= raft_entry_size(raft_log_at(log, target));
     }

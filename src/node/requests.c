@@ -195,7 +195,7 @@ static void read_local(struct node *node, struct node_request *request)
     if (snapshot_is_installing(node)) {
         request_fail(node, request, "TRYAGAIN", "this replica is installing a snapshot");
     } else if (limit > 0 && age > limit) {
-        request_fail(node, request, "LEVEL",
+        request_fail(node, request, "TRYAGAIN",
                      "local data may be older than MAXSTALE %llu ms; ask another node, raise "
                      "MAXSTALE or use LEVEL linearizable",
                      (unsigned long long)limit);

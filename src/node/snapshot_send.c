@@ -228,3 +228,8 @@ uint64_t snapshot_send_deadline(const struct node *node)
 {
     return node->sender != NULL ? node->sender->resend_at_ms : UINT64_MAX;
 }
+
+raft_index snapshot_send_index(const struct node *node)
+{
+    return node->sender != NULL ? node->sender->index : UINT64_MAX;
+}
