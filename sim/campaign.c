@@ -14,10 +14,10 @@
 
 /* A worker: a process that is told seeds over one pipe and answers over another. */
 struct worker {
-    pid_t pid;
-    int seeds;     /* We write. */
-    int results;   /* We read. */
     uint64_t seed; /* The one it runs. */
+    pid_t pid;
+    int seeds;   /* We write. */
+    int results; /* We read. */
     bool is_busy;
 };
 
@@ -168,6 +168,24 @@ static bool may_go_on(const struct campaign_options *options,
            clock_monotonic_ms() - started_ms < options->time_limit_ms;
 }
 
+/* Takes the result of the seed a worker was given. */
+static void take_result(const struct campaign_options *options,
+                        struct worker *workers,
+                        struct worker *worker,
+                        struct campaign_result *result)
+{
+    struct world_result one;
+    if (!worker->is_busy) {
+        return;
+    }
+    worker->is_busy = false;
+    if (transfer(worker->results, &one, sizeof one, false)) {
+        add(options, &one, result);
+    } else {
+        bury(options, workers, worker, result);
+    }
+}
+
 void campaign_run(const struct campaign_options *options, struct campaign_result *result)
 {
     Q_CHECK(options->jobs > 0 && options->jobs <= JOBS_MAX);
@@ -179,28 +197,17 @@ void campaign_run(const struct campaign_options *options, struct campaign_result
     /* Seeds are handed out in rounds and collected in order: simple, and violations print in the
      * same order whatever the load. */
     uint64_t given = 0;
-    bool any = true;
-    while (any) {
-        any = false;
+    uint32_t busy = 1;
+    while (busy > 0) {
+        busy = 0;
         for (uint32_t i = 0; i < options->jobs; i++) {
             struct worker *worker = &workers[i];
-            if (worker->is_busy) {
-                struct world_result one;
-                if (transfer(worker->results, &one, sizeof one, false)) {
-                    add(options, &one, result);
-                } else {
-                    bury(options, workers, worker, result);
-                }
-                worker->is_busy = false;
-            }
+            take_result(options, workers, worker, result);
             if (may_go_on(options, result, given, started_ms)) {
                 worker->seed = options->first_seed + given++;
                 worker->is_busy = transfer(worker->seeds, &worker->seed, sizeof worker->seed, true);
-                any = true;
             }
-        }
-        for (uint32_t i = 0; i < options->jobs; i++) {
-            any = any || workers[i].is_busy;
+            busy += worker->is_busy;
         }
     }
     for (uint32_t i = 0; i < options->jobs; i++) {

@@ -145,7 +145,7 @@ static void draw_operation(struct client *client, size_t slot_number)
         world->operations_left--;
         workload_draw(&world->workload, &slot->operation, client->number,
                       SIM_WALL_BASE_MS + world->now_us / MILLISECOND);
-        const bool is_late = world->operations_left < world->options.operation_count / 2;
+        const bool is_late = world->now_us > world->options.duration_us / 4;
         if (world->options.selftest && !world->selftest_done && is_late &&
             slot->operation.kind == HISTORY_PUSH) {
             slot->operation.is_dropped = true;

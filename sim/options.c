@@ -76,8 +76,8 @@ static void draw_timing(struct sim_options *out, struct prng *prng)
 void sim_options_draw(struct sim_options *out, uint64_t seed)
 {
     static const uint32_t NODE_COUNTS[] = {1, 3, 3, 3, 5};
-    static const uint64_t SEGMENTS[] = {16 * 1024, 64 * 1024, 256 * 1024};
-    static const uint64_t KEEPS[] = {1024, 8 * 1024, 64 * 1024, 1024 * 1024};
+    static const uint64_t SEGMENTS[] = {16384, 65536, 262144};
+    static const uint64_t KEEPS[] = {1024, 8192, 65536, 1048576};
     static const uint32_t SWITCHES[] = {5, 25, 100};
     static const uint32_t PADDINGS[] = {0, 0, 200, 2000};
     struct prng prng;
