@@ -1,5 +1,5 @@
 /* Commands about the server: INFO, CONFIG, TIME. */
-#include "front/glob.h"
+#include "base/glob.h"
 #include "front/resp_handlers.h"
 #include "front/resp_session.h"
 
@@ -187,7 +187,7 @@ static const struct config_row {
 static bool is_row_wanted(const struct call *call, const char *name)
 {
     for (size_t i = 2; i < call->arg_count; i++) {
-        if (glob_matches(call->args[i], bytes_of_text(name))) {
+        if (glob_matches(call->args[i], bytes_of_text(name), GLOB_IGNORE_CASE)) {
             return true;
         }
     }

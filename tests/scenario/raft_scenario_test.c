@@ -56,17 +56,6 @@ __attribute__((format(printf, 1, 2))) static void print(const char *format, ...)
     output.size += (size_t)size;
 }
 
-static const char *role_name(enum raft_role role)
-{
-    switch (role) {
-    case RAFT_FOLLOWER: return "follower";
-    case RAFT_PRE_CANDIDATE: return "pre-candidate";
-    case RAFT_CANDIDATE: return "candidate";
-    case RAFT_LEADER: return "leader";
-    }
-    return "?";
-}
-
 static const char *kind_name(enum raft_message_kind kind)
 {
     switch (kind) {
@@ -95,7 +84,7 @@ static void print_status(struct cluster *cluster)
         }
         const struct raft *raft = &node->raft;
         print("= %zu %s term %llu leader %u log %llu..%llu stable %llu commit %llu applied %llu\n",
-              i, role_name(raft->role), (unsigned long long)raft->hard.term, raft->leader,
+              i, raft_role_name(raft->role), (unsigned long long)raft->hard.term, raft->leader,
               (unsigned long long)raft->log.start_index + 1,
               (unsigned long long)raft->log.last_index, (unsigned long long)raft->stable_index,
               (unsigned long long)raft->commit_index, (unsigned long long)raft->applied_index);
