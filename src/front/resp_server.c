@@ -171,7 +171,7 @@ static const struct config_row {
     {"appendonly", "yes"},
     {"databases", "1"},
     {"dir", NULL},
-    {"maxclients", "10000"},
+    {"maxclients", NULL},
     {"maxmemory", "0"},
     {"maxmemory-policy", "noeviction"},
     {"notify-keyspace-events", ""},
@@ -179,7 +179,7 @@ static const struct config_row {
     {"proto-max-bulk-len", NULL},
     {"save", ""},
     {"slave-read-only", "no"},
-    {"timeout", "0"},
+    {"timeout", NULL},
 };
 
 #define CONFIG_ROW_COUNT (sizeof config_rows / sizeof config_rows[0])
@@ -206,9 +206,15 @@ static void print_config_value(struct call *call, const struct config_row *row)
         resp_print_text(call->out, front->data_directory == NULL ? "" : front->data_directory);
         return;
     }
+    unsigned long long value = front->value_size_max;
+    if (bytes_equal_word(name, "PORT")) {
+        value = front->port;
+    } else if (bytes_equal_word(name, "MAXCLIENTS")) {
+        value = front->clients_max;
+    } else if (bytes_equal_word(name, "TIMEOUT")) {
+        value = front->idle_timeout_ms / 1000; /* Redis counts seconds. */
+    }
     char text[32];
-    const unsigned long long value =
-        bytes_equal_word(name, "PORT") ? front->port : front->value_size_max;
     (void)snprintf(text, sizeof text, "%llu", value);
     resp_print_text(call->out, text);
 }

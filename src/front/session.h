@@ -31,6 +31,9 @@ struct front {
     int process_id;         /* For INFO. */
     uint16_t port;          /* The RESP port clients see. */
     uint64_t value_size_max;
+    /* For CONFIG GET. */
+    size_t clients_max;
+    uint32_t idle_timeout_ms;
     uint64_t next_session_id; /* From 1. */
     size_t session_count;
     uint64_t commands_processed;

@@ -137,7 +137,7 @@ static void tell_systemd(struct server *server)
         (void)snprintf(text, sizeof text, "STATUS=node %u, %s, leader %u, term %llu", status.self,
                        raft_role_name(status.role), status.leader, (unsigned long long)status.term);
     } else {
-        (void)snprintf(text, sizeof text, "STATUS=waiting for %s", status.waiting_for);
+        (void)snprintf(text, sizeof text, "STATUS=starting: %.480s", status.waiting_for);
     }
     if (strcmp(text, server->status_text) != 0) {
         (void)snprintf(server->status_text, sizeof server->status_text, "%s", text);
