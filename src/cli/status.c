@@ -57,17 +57,20 @@ static void print_table(const json_t *status, FILE *out)
     char d[24];
     char numbers[LEADS_SIZE];
     (void)fprintf(out, "%s\n\n", field(status, "verdict", a));
-    (void)fprintf(out, "%-5s %-24s %-12s %-10s %s\n", "node", "address", "state", "leads", "lag");
+    (void)fprintf(out, "%-5s %-24s %-12s %-12s %s\n", "node", "peer address", "state",
+                  "leads shard", "lag");
     const json_t *nodes = json_object_get(status, "nodes");
     for (size_t i = 0; i < json_array_size(nodes); i++) {
         const json_t *node = json_array_get(nodes, i);
         join_numbers(json_object_get(node, "leads"), numbers, sizeof numbers);
-        (void)fprintf(out, "%-5s %-24s %-12s %-10s %s\n", field(node, "number", a),
+        (void)fprintf(out, "%-5s %-24s %-12s %-12s %s\n", field(node, "number", a),
                       address_of(node), field(node, "state", b), numbers, field(node, "lag", c));
     }
-    (void)fprintf(out, "\n%-6s %-12s %-7s %-12s %-8s %-12s %s\n", "shard", "keyspace", "leader",
-                  "replicas", "term", "commit", "applied");
     const json_t *shards = json_object_get(status, "shards");
+    if (json_array_size(shards) > 0) {
+        (void)fprintf(out, "\n%-6s %-12s %-7s %-12s %-8s %-12s %s\n", "shard", "keyspace", "leader",
+                      "replicas", "term", "commit", "applied");
+    }
     for (size_t i = 0; i < json_array_size(shards); i++) {
         const json_t *shard = json_array_get(shards, i);
         char e[24];
@@ -110,9 +113,11 @@ int status_run(const struct status_request *request, FILE *out, FILE *errors)
 {
     struct http_answer answer;
     char error[400];
-    if (http_get(request->http, "/status", request->timeout_ms, &answer, error, sizeof error) !=
-        Q_OK) {
-        (void)fprintf(errors, "quorate status: %s\n", error);
+    const int result =
+        http_get(request->http, "/status", request->timeout_ms, &answer, error, sizeof error);
+    if (result != Q_OK) {
+        (void)fprintf(errors, "quorate status: %s%s\n", error,
+                      result == Q_EUNAVAILABLE ? "; --http names another node" : "");
         return 1;
     }
     json_error_t reason;

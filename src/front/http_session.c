@@ -68,7 +68,7 @@ static void answer_json(struct http_session *http, int status, const char *allow
 /* Bytes that may not be UTF-8, as JSON text: anything but printable ASCII becomes '?'. */
 static json_t *json_of_bytes(struct bytes bytes)
 {
-    char text[256];
+    char text[1024];
     size_t size = 0;
     for (; size < bytes.size && size < sizeof text; size++) {
         const uint8_t c = bytes.data[size];

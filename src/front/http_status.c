@@ -8,9 +8,16 @@
 /* Until there are keyspaces and shards to list: the one group is shard 1 of keyspace "default". */
 #define SHARD_ID 1
 
+static bool is_leading(const struct node_status *status)
+{
+    return status->leader != NODE_NONE && status->leader == status->self;
+}
+
+/* A leader hears from every node that counts. A connection alone says less: it may be that of a
+ * paused process, or of one that lost its disk. Other nodes have nothing better. */
 static bool is_reachable(const struct node_status *status, const struct node_peer_status *peer)
 {
-    return peer->id == status->self || peer->connected || peer->heard;
+    return peer->id == status->self || peer->heard || (peer->connected && !is_leading(status));
 }
 
 static size_t count_reachable(const struct node_status *status)
@@ -20,11 +27,6 @@ static size_t count_reachable(const struct node_status *status)
         count += is_reachable(status, &status->peers[i]) ? 1 : 0;
     }
     return count;
-}
-
-static bool is_leading(const struct node_status *status)
-{
-    return status->leader != NODE_NONE && status->leader == status->self;
 }
 
 /* Entries a node is behind the leader's log. Only the leader knows; false otherwise. */
@@ -40,11 +42,13 @@ static bool lag_of(const struct node_status *status,
     return true;
 }
 
-static void print_spare(struct buf *out, size_t reachable, size_t nodes)
+static void print_spare(struct buf *out, const struct node_status *status, size_t reachable)
 {
-    const size_t majority = nodes / 2 + 1;
+    const size_t majority = status->peer_count / 2 + 1;
     if (reachable < majority) {
-        buf_append_text(out, ", below a majority: writes wait");
+        buf_append_text(out, ", below a majority: only LEVEL local reads are served");
+    } else if (status->leader == NODE_NONE) {
+        buf_append_text(out, ", requests wait for an election");
     } else if (reachable == majority) {
         buf_append_text(out, ", no further node may fail");
     } else if (reachable == majority + 1) {
@@ -75,7 +79,10 @@ static json_t *make_verdict(const struct node_status *status)
         if (is_leading(status)) {
             buf_append_format(&text, ", largest lag %llu entries", (unsigned long long)largest);
         }
-        print_spare(&text, reachable, status->peer_count);
+        print_spare(&text, status, reachable);
+        if (status->waiting_for[0] != '\0') {
+            buf_append_format(&text, "; %s", status->waiting_for);
+        }
     }
     json_t *json = json_stringn((const char *)buf_bytes(&text).data, buf_size(&text));
     buf_deinit(&text);

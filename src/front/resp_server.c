@@ -1,10 +1,9 @@
 /* Commands about the server: INFO, CONFIG, TIME. */
-#include "front/glob.h"
+#include "base/glob.h"
 #include "front/resp_handlers.h"
 #include "front/resp_session.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 /* --- INFO --- */
 
@@ -28,7 +27,8 @@ static void info_server(struct buf *out,
     buf_append_format(out, "quorate_version:%s\r\nrun_id:%s\r\ntcp_port:%u\r\n", QUORATE_VERSION,
                       front->run_id, (unsigned)front->port);
     buf_append_format(out, "process_id:%ld\r\nuptime_in_seconds:%llu\r\nuptime_in_days:%llu\r\n",
-                      (long)getpid(), (unsigned long long)up, (unsigned long long)(up / 86400));
+                      (long)front->process_id, (unsigned long long)up,
+                      (unsigned long long)(up / 86400));
     buf_append_text(out, "arch_bits:64\r\nos:Linux\r\n");
 }
 
@@ -171,7 +171,7 @@ static const struct config_row {
     {"appendonly", "yes"},
     {"databases", "1"},
     {"dir", NULL},
-    {"maxclients", "10000"},
+    {"maxclients", NULL},
     {"maxmemory", "0"},
     {"maxmemory-policy", "noeviction"},
     {"notify-keyspace-events", ""},
@@ -179,7 +179,7 @@ static const struct config_row {
     {"proto-max-bulk-len", NULL},
     {"save", ""},
     {"slave-read-only", "no"},
-    {"timeout", "0"},
+    {"timeout", NULL},
 };
 
 #define CONFIG_ROW_COUNT (sizeof config_rows / sizeof config_rows[0])
@@ -187,7 +187,7 @@ static const struct config_row {
 static bool is_row_wanted(const struct call *call, const char *name)
 {
     for (size_t i = 2; i < call->arg_count; i++) {
-        if (glob_matches(call->args[i], bytes_of_text(name))) {
+        if (glob_matches(call->args[i], bytes_of_text(name), GLOB_IGNORE_CASE)) {
             return true;
         }
     }
@@ -206,9 +206,15 @@ static void print_config_value(struct call *call, const struct config_row *row)
         resp_print_text(call->out, front->data_directory == NULL ? "" : front->data_directory);
         return;
     }
+    unsigned long long value = front->value_size_max;
+    if (bytes_equal_word(name, "PORT")) {
+        value = front->port;
+    } else if (bytes_equal_word(name, "MAXCLIENTS")) {
+        value = front->clients_max;
+    } else if (bytes_equal_word(name, "TIMEOUT")) {
+        value = front->idle_timeout_ms / 1000; /* Redis counts seconds. */
+    }
     char text[32];
-    const unsigned long long value =
-        bytes_equal_word(name, "PORT") ? front->port : front->value_size_max;
     (void)snprintf(text, sizeof text, "%llu", value);
     resp_print_text(call->out, text);
 }

@@ -28,8 +28,12 @@ struct front {
     const struct env *env;
     char run_id[41];        /* 40 hex digits, for INFO and HELLO. */
     uint64_t started_at_ms; /* Monotonic. */
+    int process_id;         /* For INFO. */
     uint16_t port;          /* The RESP port clients see. */
     uint64_t value_size_max;
+    /* For CONFIG GET. */
+    size_t clients_max;
+    uint32_t idle_timeout_ms;
     uint64_t next_session_id; /* From 1. */
     size_t session_count;
     uint64_t commands_processed;

@@ -133,7 +133,7 @@ struct node_status {
     struct wal_stats wal;
     struct node_peer_status peers[NODES_MAX]; /* In order of id, self included. */
     size_t peer_count;
-    char waiting_for[256]; /* While booting: who is missing. */
+    char waiting_for[1024]; /* While booting: who is missing, or what is wrong; else empty. */
 };
 void node_status(const struct node *node, struct node_status *out_status);
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const struct option_spec specs[] = {
-    {"data-dir", OPTION_TEXT, false, "",
+    {"data-dir", OPTION_PATH, false, "",
      "where everything is kept, one directory per node; default "
      "/var/lib/quorate as root, else ~/.local/share/quorate",
      0, 0, NULL},
@@ -38,8 +38,8 @@ static const struct option_spec specs[] = {
      (uint64_t)1 << 30, NULL},
     {"waiting-max", OPTION_NUMBER, false, "65536", "requests in flight on this node; past it BUSY",
      1, 1 << 20, NULL},
-    {"clients-max", OPTION_NUMBER, false, "10000", "client connections per listener", 1, 1 << 20,
-     NULL},
+    {"clients-max", OPTION_NUMBER, false, "10000", "connections of Redis clients at a time", 1,
+     1 << 20, NULL},
     {"idle-timeout-ms", OPTION_NUMBER, false, "0", "close clients silent for so long; 0: never", 0,
      86400000, NULL},
     {"drain-ms", OPTION_NUMBER, false, "2000", "how long a stopping node finishes what it began", 0,
@@ -47,7 +47,7 @@ static const struct option_spec specs[] = {
     {"log-level", OPTION_CHOICE, false, "info", "how much is logged", 0, 0,
      "debug|info|warn|error|off"},
     {"log-format", OPTION_CHOICE, false, "logfmt", "how it is logged", 0, 0, "logfmt|json"},
-    {"config", OPTION_TEXT, true, "", "file with settings, one `name = value` a line", 0, 0, NULL},
+    {"config", OPTION_PATH, true, "", "file with settings, one `name = value` a line", 0, 0, NULL},
     {"print-config", OPTION_SWITCH, true, "false", "print every setting and where it comes from", 0,
      0, NULL},
     {"check-config", OPTION_SWITCH, true, "false", "check the settings and stop", 0, 0, NULL},

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define LOOK_MS      100
+#define PATIENCE_MS  5000  /* Not ready for so long: say why, and again after as long. */
 #define STOP_MS      10000 /* From TERM to KILL. */
 #define STOP_WAIT_MS 15000 /* `dev stop` waits a little longer than that. */
 #define CLUSTER_SIZE ((size_t)NODES_MAX * 24)
@@ -33,7 +34,7 @@
 
 static const struct option_spec specs[] = {
     {"nodes", OPTION_NUMBER, false, "3", "how many nodes", 1, NODES_MAX, NULL},
-    {"dir", OPTION_TEXT, false, "./quorate-dev", "where data, logs and pid files go", 0, 0, NULL},
+    {"dir", OPTION_PATH, false, "./quorate-dev", "where data, logs and pid files go", 0, 0, NULL},
     {"base-port", OPTION_NUMBER, false, "7480",
      "node i: RESP at base + 10 (i - 1), HTTP one up, peers two up", 1,
      65535 - DEV_PORTS_PER_NODE *NODES_MAX, NULL},
@@ -44,7 +45,7 @@ static const struct option_spec specs[] = {
      0, NULL},
 };
 
-static const struct option_table dev_options = {
+const struct option_table dev_options = {
     .command = "dev",
     .purpose = "Runs a whole cluster on this machine. Prints 'ready' once every node serves.\n"
                "`quorate dev stop --dir D` ends the one that runs in D.",
@@ -70,6 +71,7 @@ struct dev {
     int lock_fd;  /* Of DIR/dev.pid. */
     int ready_fd; /* Detached: told when ready; -1 otherwise. */
     bool is_ready;
+    uint64_t tell_at_ms; /* Still not ready then: say why. */
 };
 
 static bool fail(const char *what, const char *path)
@@ -79,14 +81,14 @@ static bool fail(const char *what, const char *path)
 }
 
 /* Temporary where nothing is to stay and nobody said where. */
-static bool choose_directory(struct dev *dev, const struct options *options)
+static bool choose_directory(struct dev *dev, const struct options *options, bool may_make)
 {
     const char *wanted = options_text(options, "dir");
     if (dev->throws_away && strcmp(options_origin(options, "dir"), "default") == 0) {
         (void)snprintf(dev->directory, sizeof dev->directory, "/tmp/quorate-dev-XXXXXX");
         return mkdtemp(dev->directory) != NULL || fail("make", dev->directory);
     }
-    if (mkdir(wanted, 0755) != 0 && errno != EEXIST) {
+    if (may_make && mkdir(wanted, 0755) != 0 && errno != EEXIST) {
         return fail("make directory", wanted);
     }
     char absolute[PATH_MAX];
@@ -223,10 +225,15 @@ static bool start_child(struct dev *dev, struct dev_child *child)
 static void report_end(const struct dev *dev, const struct dev_child *child, int status)
 {
     const bool killed = WIFSIGNALED(status);
+    char last[600];
+    dev_child_last_words(child, last, sizeof last);
     (void)fprintf(stderr, "quorate dev: node %u %s %d; %s (see %s/log)\n", child->number,
                   killed ? "was ended by signal" : "ended with code",
                   killed ? WTERMSIG(status) : WEXITSTATUS(status),
                   dev->restarts ? "starting it again" : "left alone", child->directory);
+    if (!killed && WEXITSTATUS(status) != EXIT_OK && last[0] != '\0') {
+        (void)fprintf(stderr, "    %s\n", last);
+    }
 }
 
 /* False: the cluster cannot work at all (wrong flags, a foreign data directory). */
@@ -269,13 +276,36 @@ static void announce(struct dev *dev)
     }
 }
 
-static void look_for_readiness(struct dev *dev)
+/* A cluster that does not come up must not be silent about it. */
+static void tell_who_is_missing(const struct dev *dev)
 {
     for (size_t i = 0; i < dev->count; i++) {
-        struct dev_child *child = &dev->children[i];
-        if (!child->was_ready && (child->pid == 0 || !dev_child_is_ready(child))) {
-            return;
+        const struct dev_child *child = &dev->children[i];
+        if (!child->was_ready) {
+            const char *reason = child->pid == 0 ? "it is not running" : child->reason;
+            (void)fprintf(stderr, "quorate dev: node %u is not ready: %s (see %s/log)\n",
+                          child->number, reason[0] != '\0' ? reason : "it does not answer",
+                          child->directory);
         }
+    }
+}
+
+static void look_for_readiness(struct dev *dev)
+{
+    const bool tells = clock_monotonic_ms() >= dev->tell_at_ms;
+    bool is_ready = true;
+    /* Asking may take a moment: one refusal is enough unless all of them are to be told. */
+    for (size_t i = 0; i < dev->count && (is_ready || tells); i++) {
+        struct dev_child *child = &dev->children[i];
+        const bool good = child->was_ready || (child->pid != 0 && dev_child_is_ready(child));
+        is_ready = is_ready && good;
+    }
+    if (!is_ready && tells) {
+        tell_who_is_missing(dev);
+        dev->tell_at_ms = clock_monotonic_ms() + PATIENCE_MS;
+    }
+    if (!is_ready) {
+        return;
     }
     dev->is_ready = true;
     announce(dev);
@@ -372,6 +402,7 @@ static int run(struct dev *dev)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)printf("starting %zu node(s) in %s\n", dev->count, dev->directory);
     (void)fflush(stdout);
+    dev->tell_at_ms = clock_monotonic_ms() + PATIENCE_MS;
     bool is_fine = write_own_pid(dev) || fail("write", "the pid file");
     for (size_t i = 0; i < dev->count && is_fine; i++) {
         is_fine = start_child(dev, &dev->children[i]);
@@ -495,7 +526,7 @@ int dev_main(int argc, char *const *argv, char *const *environment)
         .ready_fd = -1,
     };
     code = EXIT_ERROR;
-    if (choose_directory(&dev, &options)) {
+    if (choose_directory(&dev, &options, options.operand == NULL)) {
         code = options.operand != NULL ? stop_other(&dev) : start(&dev, &options);
     }
 out:

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,6 +148,31 @@ bool dev_child_reap(struct dev_child *child, int *out_status)
     return true;
 }
 
+void dev_child_last_words(const struct dev_child *child, char *out, size_t size)
+{
+    char path[PATH_MAX];
+    path_in(child, "log", path);
+    out[0] = '\0';
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return;
+    }
+    /* Lines are far shorter than this. */
+    char tail[2048];
+    (void)fseek(file, 0, SEEK_END);
+    const long end = ftell(file);
+    const long from = end > (long)sizeof tail - 1 ? end - (long)sizeof tail + 1 : 0;
+    (void)fseek(file, from, SEEK_SET);
+    size_t length = fread(tail, 1, sizeof tail - 1, file);
+    (void)fclose(file);
+    while (length > 0 && tail[length - 1] == '\n') {
+        length--;
+    }
+    tail[length] = '\0';
+    const char *line = strrchr(tail, '\n');
+    (void)snprintf(out, size, "%s", line != NULL ? line + 1 : tail);
+}
+
 void dev_child_plan_restart(struct dev_child *child, uint64_t now_ms)
 {
     if (now_ms - child->started_at_ms >= YOUNG_MS) {
@@ -161,10 +187,17 @@ bool dev_child_is_ready(struct dev_child *child)
     char address[32];
     char error[400];
     struct http_answer answer;
+    child->reason[0] = '\0';
     (void)snprintf(address, sizeof address, "127.0.0.1:%u", child->port + 1U);
     if (http_get(address, "/readyz", READY_WAIT_MS, &answer, error, sizeof error) != Q_OK) {
         return false;
     }
+    json_error_t ignored;
+    const struct bytes body = buf_bytes(&answer.body);
+    json_t *json = json_loadb((const char *)body.data, body.size, 0, &ignored);
+    const char *detail = json_string_value(json_object_get(json, "detail"));
+    (void)snprintf(child->reason, sizeof child->reason, "%s", detail != NULL ? detail : "");
+    json_decref(json);
     buf_deinit(&answer.body);
     child->was_ready = child->was_ready || answer.status == 200;
     return answer.status == 200;

@@ -20,6 +20,7 @@ struct dev_child {
     uint64_t restart_at_ms;
     uint32_t delay_ms; /* Before the next restart; grows while it dies young. */
     bool was_ready;
+    char reason[400]; /* Why it was not ready when asked last; empty = it said nothing. */
 };
 
 /* How a child is started. */
@@ -39,6 +40,8 @@ bool dev_child_start(struct dev_child *child,
                      size_t error_size);
 /* True: it has ended (out_status as of waitpid); its pid file is gone. */
 bool dev_child_reap(struct dev_child *child, int *out_status);
+/* The last line of its log, cut to fit; empty when there is none. */
+void dev_child_last_words(const struct dev_child *child, char *out, size_t size);
 /* When to start it again, after it ended. */
 void dev_child_plan_restart(struct dev_child *child, uint64_t now_ms);
 /* Asks its /readyz; waits a moment at most. */

@@ -64,21 +64,23 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     const bool asks_help =
         strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
-    if (asks_help && argc > 2 && find_command(argv[2]) != NULL) {
+    const bool is_about = asks_help && argc > 2;
+    if (is_about && find_command(argv[2]) != NULL) {
         char help[] = "--help";
         char *const words[] = {help, NULL};
         return find_command(argv[2])->run(1, words, environ);
     }
-    if (asks_help) {
+    if (asks_help && !is_about) {
         print_usage(stdout);
         return EXIT_OK;
     }
     if (strcmp(name, "--version") == 0) {
         name = "version";
     }
-    const struct command *command = find_command(name);
+    const struct command *command = find_command(is_about ? argv[2] : name);
     if (command == NULL) {
-        (void)fprintf(stderr, "quorate: unknown command '%s'; `quorate help` lists them\n", name);
+        (void)fprintf(stderr, "quorate: unknown command '%s'; `quorate help` lists them\n",
+                      is_about ? argv[2] : name);
         return EXIT_USAGE;
     }
     return command->run(argc - 2, argv + 2, environ);

@@ -111,13 +111,24 @@ static bool are_addresses(const char *text)
     return true;
 }
 
+/* How an error names a setting: as the user wrote it. */
+static void name_place(const struct option_spec *spec, const char *origin, char *out, size_t size)
+{
+    if (strcmp(origin, "flag") == 0) {
+        (void)snprintf(out, size, "--%s", spec->name);
+    } else {
+        (void)snprintf(out, size, "%s: %s", origin, spec->name);
+    }
+}
+
 /* NULL, or what the value should have been. */
 static const char *expectation(const struct option_spec *spec, const char *text)
 {
     struct address address;
     uint64_t number = 0;
     switch (spec->kind) {
-    case OPTION_TEXT: return NULL;
+    case OPTION_TEXT:
+    case OPTION_PATH: return NULL;
     case OPTION_ADDRESS: return address_parse(text, &address) ? NULL : "an address HOST:PORT";
     case OPTION_ADDRESSES:
         return text[0] == '\0' || are_addresses(text) ? NULL : "a list HOST:PORT,HOST:PORT...";
@@ -137,23 +148,24 @@ bool options_set(struct options *options,
                  const char *origin,
                  struct option_error error)
 {
+    char place[OPTION_ORIGIN_SIZE_MAX + NAME_SIZE_MAX];
+    name_place(spec, origin, place, sizeof place);
     const char *wanted = expectation(spec, text);
     if (wanted != NULL) {
-        (void)snprintf(error.text, error.size, "%s: %s: '%.100s' is not %s", origin, spec->name,
-                       text, wanted);
+        (void)snprintf(error.text, error.size, "%s: '%.100s' is not %s%s", place, text,
+                       spec->kind == OPTION_CHOICE ? "one of " : "", wanted);
         return false;
     }
     if (strlen(text) >= OPTION_VALUE_SIZE_MAX) {
-        (void)snprintf(error.text, error.size, "%s: %s: longer than %d bytes", origin, spec->name,
+        (void)snprintf(error.text, error.size, "%s: longer than %d bytes", place,
                        OPTION_VALUE_SIZE_MAX - 1);
         return false;
     }
     uint64_t number = 0;
     if ((spec->kind == OPTION_NUMBER || spec->kind == OPTION_SIZE) &&
         (!parse_number(spec->kind, text, &number) || number < spec->min || number > spec->max)) {
-        (void)snprintf(error.text, error.size, "%s: %s: %s is not within %llu..%llu", origin,
-                       spec->name, text, (unsigned long long)spec->min,
-                       (unsigned long long)spec->max);
+        (void)snprintf(error.text, error.size, "%s: %s is not within %llu..%llu", place, text,
+                       (unsigned long long)spec->min, (unsigned long long)spec->max);
         return false;
     }
     struct option_value *value = value_of(options, spec);
@@ -364,6 +376,7 @@ static const char *placeholder(const struct option_spec *spec)
 {
     switch (spec->kind) {
     case OPTION_TEXT: return " TEXT";
+    case OPTION_PATH: return " PATH";
     case OPTION_ADDRESS: return " HOST:PORT";
     case OPTION_ADDRESSES: return " HOST:PORT,...";
     case OPTION_NUMBER: return " N";

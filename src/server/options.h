@@ -18,6 +18,7 @@
 
 enum option_kind {
     OPTION_TEXT,
+    OPTION_PATH,      /* Of a file or directory; not looked at. */
     OPTION_ADDRESS,   /* host:port. */
     OPTION_ADDRESSES, /* host:port,host:port... */
     OPTION_NUMBER,    /* Decimal, min..max. */

@@ -49,7 +49,7 @@ static int run(struct invocation *invocation, const struct config *config)
     char error[1024];
     const int result = server_new(config, &server, error, sizeof error);
     if (result != Q_OK) {
-        (void)fprintf(stderr, "quorate: %s\n", error);
+        (void)fprintf(stderr, "quorate serve: %s\n", error);
         return result == Q_ELOCKED ? EXIT_LOCKED : EXIT_ERROR;
     }
     server_run(server, reload, invocation);

@@ -8,6 +8,7 @@
 #include "server/server_private.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -105,9 +106,32 @@ static void fill_front(struct server *server)
         (void)snprintf(front->run_id + 2 * i, 3, "%02x", random[i]);
     }
     front->started_at_ms = clock_monotonic_ms();
+    front->process_id = getpid();
     front->value_size_max = server->config.node.value_size_max;
+    front->clients_max = server->config.connections_max;
+    front->idle_timeout_ms = server->config.idle_timeout_ms;
     front->next_session_id = 1;
     front->data_directory = server->config.data_directory;
+}
+
+/* A cluster that has formed does not change by its list. Whoever tried should hear of it. */
+static void compare_list(const struct server *server)
+{
+    const struct node_options *options = &server->config.node;
+    struct node_status status;
+    node_status(server->node, &status);
+    bool is_same = status.peer_count == options->address_count;
+    for (size_t i = 0; i < options->address_count && is_same; i++) {
+        is_same = false;
+        for (size_t j = 0; j < status.peer_count; j++) {
+            is_same = is_same || strcmp(options->addresses[i], status.peers[j].address) == 0;
+        }
+    }
+    if (!is_same) {
+        log_event(LOG_WARN, "cluster_list_ignored", "members=%zu listed=%zu reason=\"%s\"",
+                  status.peer_count, options->address_count,
+                  "the cluster has formed with other members; they cannot be changed yet");
+    }
 }
 
 static int start_node(struct server *server, char *error, size_t error_size)
@@ -154,6 +178,7 @@ static int open_everything(struct server *server, char *error, size_t error_size
     if (result != Q_OK) {
         return result;
     }
+    compare_list(server);
     fill_front(server);
     result = server_open_peers(server, error, error_size);
     if (result == Q_OK) {

@@ -13,7 +13,7 @@ static const struct option_spec specs[] = {
      NULL},
 };
 
-static const struct option_table status_options = {
+const struct option_table status_options = {
     .command = "status",
     .purpose = "Shows the nodes, who leads what, and how far everybody is.",
     .examples = "  quorate status\n"

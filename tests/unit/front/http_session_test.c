@@ -19,7 +19,8 @@ static void make_three_nodes(struct bench *bench)
     status->peer_count = 3;
     for (node_id i = 1; i <= 3; i++) {
         status->peers[i - 1] = (struct node_peer_status){
-            .id = i, .address = "127.0.0.1:7482", .connected = true, .match_index = 101 - 3 * i};
+            .id = i, .address = "127.0.0.1:7482", .connected = true, .heard = true};
+        status->peers[i - 1].match_index = 101 - 3 * i;
     }
 }
 
@@ -148,7 +149,7 @@ TEST(status_tells_what_is_wrong)
     struct bench *bench = bench_new(SESSION_HTTP);
     make_three_nodes(bench);
     struct node_status *status = &bench->node.status;
-    status->peers[2].connected = false;
+    status->peers[2].heard = false; /* Paused, or on a lost disk: still connected. */
     json_t *json = NULL;
     EXPECT(get(bench, "/status", &json) == 200);
     EXPECT(strstr(text_of(json, "verdict"), "2/3 nodes") != NULL);
@@ -157,8 +158,14 @@ TEST(status_tells_what_is_wrong)
     EXPECT(strcmp(text_of(third, "state"), "unreachable") == 0);
     json_decref(json);
 
-    status->peers[1].connected = false;
     status->leader = NODE_NONE;
+    EXPECT(get(bench, "/status", &json) == 200);
+    EXPECT(strstr(text_of(json, "verdict"), "no leader, requests wait for an election") != NULL);
+    json_decref(json);
+
+    status->peers[1].heard = false;
+    status->peers[1].connected = false;
+    status->peers[2].connected = false;
     EXPECT(get(bench, "/status", &json) == 200);
     EXPECT(strstr(text_of(json, "verdict"), "shard 1 has no leader, below a majority") != NULL);
     const json_t *shard = json_array_get(json_object_get(json, "shards"), 0);

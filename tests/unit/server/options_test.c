@@ -1,5 +1,7 @@
-/* server/options and server/config: who wins, and what is refused with which words. */
+/* server/options and server/config: who wins, and what is refused with which words. Set
+ * QUORATE_UPDATE_DOCS=1 to rewrite docs/reference/configuration.md. */
 #include "harness/test.h"
+#include "server/commands.h"
 #include "server/config.h"
 
 #include <stdlib.h>
@@ -96,7 +98,7 @@ TEST(what_is_wrong_in_a_file_is_named_with_key_file_and_line)
         {"listen = 7480\n", ":1: listen: '7480' is not an address HOST:PORT"},
         {"cluster = a:1,,b:2\n", ":1: cluster: 'a:1,,b:2' is not a list"},
         {"insecure = yes\n", ":1: insecure: 'yes' is not true or false"},
-        {"log-level = loud\n", ":1: log-level: 'loud' is not debug|info|warn|error|off"},
+        {"log-level = loud\n", ":1: log-level: 'loud' is not one of debug|info|warn|error|off"},
         {"value-size-max = 17M\n", ":1: value-size-max: 17M is not within 1..16777216"},
         {"config = other\n", ":1: unknown key 'config'"},
     };
@@ -298,6 +300,31 @@ TEST(without_a_list_a_node_is_a_cluster_of_itself)
     EXPECT(strstr(config.data_directory, "/relative/path") != NULL);
 }
 
+TEST(the_reference_page_is_made_from_the_tables)
+{
+    const char *path = TEST_SOURCE_DIR "/../docs/reference/configuration.md";
+    char *made = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&made, &size);
+    REQUIRE(memory != NULL);
+    options_write_reference(memory);
+    EXPECT(fclose(memory) == 0);
+    if (getenv("QUORATE_UPDATE_DOCS") != NULL) {
+        FILE *out = fopen(path, "wb");
+        REQUIRE(out != NULL);
+        EXPECT(fwrite(made, 1, size, out) == size);
+        EXPECT(fclose(out) == 0);
+    }
+    FILE *in = fopen(path, "rb");
+    REQUIRE(in != NULL);
+    char *page = calloc(1, size + 2);
+    const size_t got = fread(page, 1, size + 1, in);
+    EXPECT(got == size && memcmp(page, made, size) == 0);
+    (void)fclose(in);
+    free(page);
+    free(made);
+}
+
 TEST_MAIN(CASE(a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_the_default),
           CASE(what_is_wrong_in_a_file_is_named_with_key_file_and_line),
           CASE(a_bad_value_in_the_file_is_an_error_even_where_a_flag_wins),
@@ -308,4 +335,5 @@ TEST_MAIN(CASE(a_flag_wins_over_the_environment_and_that_over_the_file_and_that_
           CASE(the_printed_configuration_is_a_valid_file_with_the_same_values),
           CASE(settings_that_contradict_each_other_are_refused),
           CASE(addresses_that_others_can_reach_need_an_explicit_insecure),
-          CASE(without_a_list_a_node_is_a_cluster_of_itself))
+          CASE(without_a_list_a_node_is_a_cluster_of_itself),
+          CASE(the_reference_page_is_made_from_the_tables))
