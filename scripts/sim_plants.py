@@ -27,12 +27,13 @@ def plants():
 def is_expressed(name):
     """True when some source file contains the plant."""
     pattern = f"Q_PLANT({name})"
-    return any(pattern in path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.c"))
+    sources = (ROOT / "src").rglob("*.c")
+    return any(pattern in path.read_text(encoding="utf-8") for path in sources)
 
 
 def build():
     for command in (["cmake", "--preset", "plants"],
-                    ["cmake", "--build", str(ROOT / "build" / "plants"), "--target", "quorate-sim"]):
+                    ["cmake", "--build", "build/plants", "--target", "quorate-sim"]):
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 

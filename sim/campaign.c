@@ -14,24 +14,25 @@
 
 /* A worker: a process that is told seeds over one pipe and answers over another. */
 struct worker {
-    pid_t pid;
-    int seeds;     /* We write. */
-    int results;   /* We read. */
     uint64_t seed; /* The one it runs. */
+    pid_t pid;
+    int seeds;   /* We write. */
+    int results; /* We read. */
     bool is_busy;
 };
 
-static void print_violation(const struct campaign_options *options, const struct world_result *result)
+static void print_violation(const struct campaign_options *options,
+                            const struct world_result *result)
 {
     char nodes[32] = "";
     if (options->world.nodes_forced > 0) {
         (void)snprintf(nodes, sizeof nodes, " --nodes %u", options->world.nodes_forced);
     }
-    (void)printf("VIOLATION seed=%" PRIu64 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim --seed "
+    (void)printf("VIOLATION seed=%" PRIu64
+                 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim --seed "
                  "%" PRIu64 "%s --verbose\n",
-                 result->seed, result->violation.checker,
-                 (double)result->violation.at_us / 1e6, result->violation.reason, result->seed,
-                 nodes);
+                 result->seed, result->violation.checker, (double)result->violation.at_us / 1e6,
+                 result->violation.reason, result->seed, nodes);
     (void)fflush(stdout);
 }
 
@@ -167,6 +168,24 @@ static bool may_go_on(const struct campaign_options *options,
            clock_monotonic_ms() - started_ms < options->time_limit_ms;
 }
 
+/* Takes the result of the seed a worker was given. */
+static void take_result(const struct campaign_options *options,
+                        struct worker *workers,
+                        struct worker *worker,
+                        struct campaign_result *result)
+{
+    struct world_result one;
+    if (!worker->is_busy) {
+        return;
+    }
+    worker->is_busy = false;
+    if (transfer(worker->results, &one, sizeof one, false)) {
+        add(options, &one, result);
+    } else {
+        bury(options, workers, worker, result);
+    }
+}
+
 void campaign_run(const struct campaign_options *options, struct campaign_result *result)
 {
     Q_CHECK(options->jobs > 0 && options->jobs <= JOBS_MAX);
@@ -178,28 +197,17 @@ void campaign_run(const struct campaign_options *options, struct campaign_result
     /* Seeds are handed out in rounds and collected in order: simple, and violations print in the
      * same order whatever the load. */
     uint64_t given = 0;
-    bool any = true;
-    while (any) {
-        any = false;
+    uint32_t busy = 1;
+    while (busy > 0) {
+        busy = 0;
         for (uint32_t i = 0; i < options->jobs; i++) {
             struct worker *worker = &workers[i];
-            if (worker->is_busy) {
-                struct world_result one;
-                if (transfer(worker->results, &one, sizeof one, false)) {
-                    add(options, &one, result);
-                } else {
-                    bury(options, workers, worker, result);
-                }
-                worker->is_busy = false;
-            }
+            take_result(options, workers, worker, result);
             if (may_go_on(options, result, given, started_ms)) {
                 worker->seed = options->first_seed + given++;
                 worker->is_busy = transfer(worker->seeds, &worker->seed, sizeof worker->seed, true);
-                any = true;
             }
-        }
-        for (uint32_t i = 0; i < options->jobs; i++) {
-            any = any || workers[i].is_busy;
+            busy += worker->is_busy;
         }
     }
     for (uint32_t i = 0; i < options->jobs; i++) {

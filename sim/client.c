@@ -5,8 +5,6 @@
 #include "sim/draw.h"
 #include "sim/world.h"
 
-#define CLIENT_PATIENCE_US (8 * SECOND) /* Longer than any request timeout of a node. */
-
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
     *client = (struct client){.world = world, .number = number};
@@ -34,11 +32,10 @@ bool client_is_idle(const struct client *client)
 
 void client_wake_after(struct client *client, uint64_t delay_us)
 {
-    events_push(&client->world->events,
-                (struct event){.at_us = client->world->now_us + delay_us,
-                               .kind = EVENT_CLIENT,
-                               .a = client->number,
-                               .b = ++client->wake_number});
+    events_push(&client->world->events, (struct event){.at_us = client->world->now_us + delay_us,
+                                                       .kind = EVENT_CLIENT,
+                                                       .a = client->number,
+                                                       .b = ++client->wake_number});
 }
 
 /* Spreads the operations of the run over its duration. */
@@ -87,7 +84,9 @@ static void end_closing(struct world *world,
     buf_append(&world->closings[key], answer->result);
 }
 
-static void end(struct client *client, const struct operation *operation, const struct answer *answer)
+static void end(struct client *client,
+                const struct operation *operation,
+                const struct answer *answer)
 {
     struct world *world = client->world;
     world->operations_done++;
@@ -146,7 +145,7 @@ static void draw_operation(struct client *client, size_t slot_number)
         world->operations_left--;
         workload_draw(&world->workload, &slot->operation, client->number,
                       SIM_WALL_BASE_MS + world->now_us / MILLISECOND);
-        const bool is_late = world->operations_left < world->options.operation_count / 2;
+        const bool is_late = world->now_us > world->options.duration_us / 4;
         if (world->options.selftest && !world->selftest_done && is_late &&
             slot->operation.kind == HISTORY_PUSH) {
             slot->operation.is_dropped = true;
@@ -172,13 +171,18 @@ static void fill_slots(struct client *client)
     const struct world *world = client->world;
     const bool closing = world->phase == PHASE_CLOSING;
     const size_t wanted =
-        closing ? 1
-                : (size_t)prng_between(&client->world->prng, 1, world->options.pipeline_max);
+        closing ? 1 : (size_t)prng_between(&client->world->prng, 1, world->options.pipeline_max);
     for (size_t i = 0; i < wanted && may_draw(client); i++) {
         if (client->slots[i].state == SLOT_FREE) {
             draw_operation(client, i);
         }
     }
+}
+
+/* In the end clients wait for as long as it takes. */
+static uint64_t patience_us(const struct world *world)
+{
+    return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
 }
 
 static void send_slots(struct client *client)
@@ -202,13 +206,14 @@ static void send_slots(struct client *client)
     if (client->sent_count == 0) {
         return;
     }
-    events_push(&world->events, (struct event){.at_us = world->now_us + prng_below(&world->prng, 500),
-                                               .kind = EVENT_REQUEST,
-                                               .node = client->host,
-                                               .incarnation = world->hosts[client->host].incarnation,
-                                               .a = client->number,
-                                               .b = client->connection});
-    events_push(&world->events, (struct event){.at_us = world->now_us + CLIENT_PATIENCE_US,
+    events_push(&world->events,
+                (struct event){.at_us = world->now_us + prng_below(&world->prng, 500),
+                               .kind = EVENT_REQUEST,
+                               .node = client->host,
+                               .incarnation = world->hosts[client->host].incarnation,
+                               .a = client->number,
+                               .b = client->connection});
+    events_push(&world->events, (struct event){.at_us = world->now_us + patience_us(world),
                                                .kind = EVENT_CLIENT_TIMEOUT,
                                                .a = client->number,
                                                .b = client->connection});
@@ -220,7 +225,8 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE || prng_chance(&world->prng, 1, 16)) {
+    if (client->host == NODE_NONE ||
+        prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(world);
         client->connection++;
@@ -307,8 +313,8 @@ static void answered(struct client *client, struct slot *slot, const struct resp
         check_repeat(&world->violation, bytes_of_text(operation->request_id),
                      buf_bytes(&slot->first_answer), answer.result);
     }
-    const bool is_first = answer.outcome == HISTORY_OK && operation->request_id[0] != '\0' &&
-                          !operation->is_repeat;
+    const bool is_first =
+        answer.outcome == HISTORY_OK && operation->request_id[0] != '\0' && !operation->is_repeat;
     if (is_first) {
         buf_clear(&slot->first_answer);
         buf_append(&slot->first_answer, answer.result);

@@ -164,8 +164,7 @@ static void change_names(struct disk *disk, const struct change *change)
 {
     if (disk->change_count == disk->change_capacity) {
         disk->change_capacity = disk->change_capacity == 0 ? 8 : disk->change_capacity * 2;
-        disk->changes =
-            heap_realloc(disk->changes, disk->change_capacity * sizeof *disk->changes);
+        disk->changes = heap_realloc(disk->changes, disk->change_capacity * sizeof *disk->changes);
     }
     disk->changes[disk->change_count++] = *change;
     names_apply(&disk->seen, change);
@@ -236,12 +235,8 @@ static int files_size(void *context, struct file *file, uint64_t *out_size)
     return Q_OK;
 }
 
-static int files_read(void *context,
-                      struct file *file,
-                      uint64_t offset,
-                      void *out,
-                      size_t size,
-                      size_t *out_read)
+static int files_read(
+    void *context, struct file *file, uint64_t offset, void *out, size_t size, size_t *out_read)
 {
     struct disk *disk = context;
     if (is_stale(disk, file) || disk->faults.read_fails) {

@@ -48,7 +48,8 @@ bool disk_rot(struct disk *disk, const char *path);
 /* Everything is lost: a new disk. */
 void disk_wipe(struct disk *disk);
 
-/* A power failure now would take nothing of this directory, but for zeros written ahead of the data.
+/* A power failure now would take nothing of this directory, but for zeros written ahead of the
+ * data.
  */
 bool disk_is_clean(const struct disk *disk, const char *directory);
 /* Syncs that succeeded so far. */

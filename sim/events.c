@@ -49,7 +49,8 @@ bool events_pop(struct events *events, struct event *out_event)
         if (child >= events->count) {
             break;
         }
-        if (child + 1 < events->count && is_before(&events->heap[child + 1], &events->heap[child])) {
+        if (child + 1 < events->count &&
+            is_before(&events->heap[child + 1], &events->heap[child])) {
             child++;
         }
         if (is_before(&last, &events->heap[child])) {

@@ -12,7 +12,7 @@ static void schedule(struct world *world, enum fault_class class)
     events_push(&world->events,
                 (struct event){.at_us = world->now_us + draw_exponential(&world->prng, mean),
                                .kind = EVENT_FAULT,
-                               .a = (uint64_t)class});
+                               .a = (uint64_t) class});
 }
 
 void faults_init(struct world *world)
@@ -44,9 +44,9 @@ static void tell_peers(struct world *world, node_id a, node_id b, bool connected
 static void try_later(struct world *world, node_id a, node_id b)
 {
     const uint64_t delay_us = prng_between(&world->prng, 5, 250) * MILLISECOND;
-    events_push(&world->events,
-                (struct event){
-                    .at_us = world->now_us + delay_us, .kind = EVENT_RECONNECT, .a = a, .b = b});
+    events_push(
+        &world->events,
+        (struct event){.at_us = world->now_us + delay_us, .kind = EVENT_RECONNECT, .a = a, .b = b});
 }
 
 void faults_reset(struct world *world, node_id a, node_id b)
@@ -260,7 +260,10 @@ static void break_machine(struct world *world, enum fault_class class, struct ho
         clog_links(world, host, draw_log_uniform(prng, 100 * MILLISECOND, 3 * SECOND));
         break;
     case FAULT_ROT: rot(world, host, takes_us); break;
-    case FAULT_RESIGN: node_resign(host->node); host_touch(host); break;
+    case FAULT_RESIGN:
+        node_resign(host->node);
+        host_touch(host);
+        break;
     case FAULT_PARTITION:
     case FAULT_LINK:
     case FAULT_RESET:
@@ -311,8 +314,7 @@ void faults_happen(struct world *world, const struct event *event)
         break_all(world);
         return;
     }
-    struct host *host =
-        &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
+    struct host *host = &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
     if (host->node != NULL && !host_is_paused(host)) {
         break_machine(world, class, host);
     }

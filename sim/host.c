@@ -92,6 +92,38 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     }
 }
 
+/* One line per Raft message that leaves. */
+static void trace_message(const struct host *host, struct bytes body)
+{
+    static const char *const KINDS[] = {"?",
+                                        "pre-vote",
+                                        "pre-vote reply",
+                                        "vote",
+                                        "vote reply",
+                                        "append",
+                                        "append reply",
+                                        "heartbeat",
+                                        "heartbeat reply",
+                                        "timeout now"};
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    (void)read_u32(&r);
+    struct raft_entry entries[32];
+    struct raft_message m;
+    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &m, entries, 32) != Q_OK) {
+        return;
+    }
+    world_trace(host->world,
+                "node %u tells %u: %s%s term %llu prev %llu/%llu commit %llu index %llu entries %u "
+                "hint %llu/%llu context %llu",
+                m.from, m.to, KINDS[m.kind], m.reject ? " (no)" : "", (unsigned long long)m.term,
+                (unsigned long long)m.prev_index, (unsigned long long)m.prev_term,
+                (unsigned long long)m.commit, (unsigned long long)m.index, m.entry_count,
+                (unsigned long long)m.hint_index, (unsigned long long)m.hint_term,
+                (unsigned long long)m.context);
+}
+
 static void env_peer_end(void *context, node_id to)
 {
     struct host *host = context;
@@ -102,6 +134,9 @@ static void env_peer_end(void *context, node_id to)
                                 .body = buf_bytes(&host->outgoing)};
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
+        if (host->world->options.verbose) {
+            trace_message(host, frame.body);
+        }
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
@@ -458,6 +493,10 @@ static void start_log_job(struct host *host, const struct raft *raft)
         mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index, host->log_hard,
                           raft->log.start_index);
     }
+    const struct mirror *mirror = &world->oracle.mirrors[host->id];
+    world_trace(world, "node %u writes entries [%llu, %llu], term %llu, vote %u", host->id,
+                (unsigned long long)mirror->job_from, (unsigned long long)mirror->job_last,
+                (unsigned long long)mirror->job_term, mirror->job_vote);
     const int err = wal_job_write(node_wal(host->node));
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
     if (world->now_us < host->slow_until_us) {
@@ -592,6 +631,8 @@ void host_log(struct host *host, const struct event *event)
             check_durable_vote(oracle, &oracle->mirrors[host->id]);
         }
     }
+    world_trace(host->world, "node %u has synced: %s, its disk ends at %llu", host->id,
+                err_text(result), (unsigned long long)oracle->mirrors[host->id].durable_last);
     host->log_is_busy = false;
     node_log_done(host->node, result);
     host_touch(host);

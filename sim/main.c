@@ -176,6 +176,7 @@ int main(int count, char **values)
         return 2;
     }
     log_configure(arguments.campaign.world.verbose ? LOG_DEBUG : LOG_OFF, false);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* The trace stays in step with the node's log. */
     struct campaign_result result = {0};
     if (arguments.seeds_file != NULL && !run_file(&arguments, &result)) {
         return 2;

@@ -37,7 +37,7 @@ struct network_link {
 struct network {
     struct network_options options;
     struct prng prng;
-    struct events *events; /* Borrowed. */
+    struct events *events;                                   /* Borrowed. */
     struct network_link links[NODES_MAX + 1][NODES_MAX + 1]; /* [from][to] */
     bool connected[NODES_MAX + 1][NODES_MAX + 1];            /* Symmetric. */
     uint64_t sent;
@@ -51,7 +51,8 @@ void network_init(struct network *network,
 /* Sends a frame, its body copied; it may never arrive. Nothing is sent over a reset connection. */
 void network_send(struct network *network, uint64_t now_us, const struct frame *frame);
 /* Q_OK and the frame, its body inside event->data, when an EVENT_MESSAGE may be delivered;
- * Q_ENOTFOUND when it was lost on the way; Q_ECORRUPT when its bytes were damaged: the receiver resets the connection.
+ * Q_ENOTFOUND when it was lost on the way; Q_ECORRUPT when its bytes were damaged: the receiver
+ * resets the connection.
  */
 int network_arrive(const struct network *network,
                    const struct event *event,

@@ -76,8 +76,9 @@ static void draw_timing(struct sim_options *out, struct prng *prng)
 void sim_options_draw(struct sim_options *out, uint64_t seed)
 {
     static const uint32_t NODE_COUNTS[] = {1, 3, 3, 3, 5};
-    static const uint64_t SEGMENTS[] = {16 * 1024, 64 * 1024, 256 * 1024};
-    static const uint64_t KEEPS[] = {1024, 8 * 1024, 64 * 1024, 1024 * 1024};
+    static const uint64_t SEGMENTS[] = {16384, 65536, 262144};
+    static const uint64_t KEEPS[] = {1024, 8192, 65536, 1048576};
+    static const uint32_t SWITCHES[] = {5, 25, 100};
     static const uint32_t PADDINGS[] = {0, 0, 200, 2000};
     struct prng prng;
     prng_init(&prng, seed);
@@ -86,10 +87,12 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     if (out->nodes_forced > 0) {
         out->node_count = out->nodes_forced;
     }
-    out->client_count = (uint32_t)prng_between(&prng, 2, 8);
+    out->client_count = (uint32_t)prng_between(&prng, 2, 16);
     out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 3000);
     out->duration_us = draw_log_uniform(&prng, 15 * SECOND, 300 * SECOND);
     out->pipeline_max = prng_chance(&prng, 1, 2) ? 1 : (uint32_t)prng_between(&prng, 2, 8);
+    out->patience_us = draw_log_uniform(&prng, SECOND / 5, 8 * SECOND);
+    out->switch_percent = SWITCHES[prng_below(&prng, 3)];
     out->wal_segment_size = SEGMENTS[prng_below(&prng, 3)];
     out->log_keep_bytes = KEEPS[prng_below(&prng, 4)];
     out->parked_max = prng_chance(&prng, 1, 8) ? 8 : 1000;

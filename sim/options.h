@@ -38,6 +38,8 @@ struct sim_options {
     uint32_t operation_count;
     uint64_t duration_us; /* Of the phase with faults. */
     uint32_t pipeline_max;
+    uint64_t patience_us;    /* A client leaves a node that has not answered for this long ... */
+    uint32_t switch_percent; /* ... and one that has with this probability. */
     uint32_t heartbeat_ms;
     uint32_t election_min_ms;
     uint32_t election_max_ms;

@@ -24,12 +24,12 @@ struct operation {
     enum key_class class;
     uint32_t key_number;
     char key[8];
-    bool is_local;         /* LEVEL local: judged apart, not in the history. */
-    char request_id[64];   /* Empty = none. */
-    bool is_repeat;        /* The operation is over; this only asks for its answer again. */
-    bool is_closing;       /* A read of the last phase. */
-    uint32_t filler_size;  /* Not 0: a large SET of a key that only state hashes judge. */
-    bool is_dropped;       /* The selftest: a length is asked for, an append acknowledged. */
+    bool is_local;        /* LEVEL local: judged apart, not in the history. */
+    char request_id[64];  /* Empty = none. */
+    bool is_repeat;       /* The operation is over; this only asks for its answer again. */
+    bool is_closing;      /* A read of the last phase. */
+    uint32_t filler_size; /* Not 0: a large SET of a key that only state hashes judge. */
+    bool is_dropped;      /* The selftest: a length is asked for, an append acknowledged. */
     uint32_t attempts;
     bool was_unknown;      /* An earlier attempt may have taken effect. */
     size_t history_number; /* In the history; not for local reads. */
@@ -44,8 +44,8 @@ struct workload {
     uint32_t keys_per_class;
     uint32_t padding_max;
     uint32_t filler_size; /* Of large values, so that snapshots need several pieces; 0 = none. */
-    uint64_t unique; /* Counts values and request ids. */
-    uint8_t *owners; /* Owned: the register each value was drawn for, 255 = none. */
+    uint64_t unique;      /* Counts values and request ids. */
+    uint8_t *owners;      /* Owned: the register each value was drawn for, 255 = none. */
     size_t owner_capacity;
     uint32_t id_percent;
     uint32_t local_percent;

@@ -236,10 +236,9 @@ static void world_init(struct world *world, const struct sim_options *options)
     world->local_reads = heap_alloc(LOCAL_READS_MAX * sizeof *world->local_reads);
     for (node_id id = 1; id <= options->node_count; id++) {
         host_init(&world->hosts[id], world, id);
-        events_push(&world->events,
-                    (struct event){.at_us = prng_below(&world->prng, 2 * SECOND),
-                                   .kind = EVENT_START,
-                                   .node = id});
+        events_push(&world->events, (struct event){.at_us = prng_below(&world->prng, 2 * SECOND),
+                                                   .kind = EVENT_START,
+                                                   .node = id});
     }
     for (uint32_t i = 0; i < options->client_count; i++) {
         client_init(&world->clients[i], world, i);

@@ -25,15 +25,15 @@
 #include "sim/options.h"
 #include "sim/workload.h"
 
-#define CLIENTS_MAX        8
-#define PIPELINE_MAX       8
-#define PARTITIONS_MAX     16
-#define LOCAL_READS_MAX    4096
-#define UNANSWERED_MAX     10 /* Attempts of one request id before its client gives up. */
-#define FAULT_SLOW_FACTOR  200
-#define MILLISECOND        UINT64_C(1000)
-#define SECOND             UINT64_C(1000000)
-#define HEARD_NEVER        UINT64_MAX
+#define CLIENTS_MAX       16
+#define PIPELINE_MAX      8
+#define PARTITIONS_MAX    16
+#define LOCAL_READS_MAX   4096
+#define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
+#define FAULT_SLOW_FACTOR 200
+#define MILLISECOND       UINT64_C(1000)
+#define SECOND            UINT64_C(1000000)
+#define HEARD_NEVER       UINT64_MAX
 
 struct world;
 
@@ -68,7 +68,7 @@ struct host {
     struct buf outgoing;
     raft_index hashed_at; /* Applied index of the last state hash. */
     uint64_t heard_at_us[NODES_MAX + 1];
-    uint64_t sent_at_us[NODES_MAX + 1]; /* Last message of Raft to it, or its connection. */
+    uint64_t sent_at_us[NODES_MAX + 1];     /* Last message of Raft to it, or its connection. */
     uint64_t incarnation_of[NODES_MAX + 1]; /* Newest process it has a Raft message of. */
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
@@ -86,7 +86,7 @@ struct slot {
 struct client {
     struct world *world;
     uint32_t number;
-    node_id host; /* NODE_NONE = not connected. */
+    node_id host;            /* NODE_NONE = not connected. */
     struct session *session; /* NULL until the first bytes arrived. */
     uint64_t connection;     /* Counts connections. */
     bool has_output;

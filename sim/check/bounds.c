@@ -1,6 +1,7 @@
 #include "sim/check/checks.h"
 
-static void over(struct oracle *oracle, node_id node, const char *what, uint64_t value, uint64_t max)
+static void over(
+    struct oracle *oracle, node_id node, const char *what, uint64_t value, uint64_t max)
 {
     if (value > max) {
         violation_report(oracle->violation, "bounds", "node %u: %s is %llu, limit %llu", node, what,

@@ -43,11 +43,9 @@ void check_leader_quorum(struct oracle *oracle, struct mirror *mirror, const str
  * `heard` = how many peers' frames reached it within the last three election timeouts. Not for an
  * election that leadership transfer asked for. */
 void check_candidate_contact(struct oracle *oracle, const struct mirror *mirror, size_t heard);
-/* [6] Before a message leaves: the vote or acknowledgement it carries is durable at its sender, whose
- * log begins after `start_index` (what is before that is in its state). */
-void check_sent(struct oracle *oracle,
-                const struct raft_message *message,
-                raft_index start_index);
+/* [6] Before a message leaves: the vote or acknowledgement it carries is durable at its sender,
+ * whose log begins after `start_index` (what is before that is in its state). */
+void check_sent(struct oracle *oracle, const struct raft_message *message, raft_index start_index);
 /* [6] What a leader counts for a voter, and every node for itself, is on that disk. */
 void check_match(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
 /* After a node has taken in a heartbeat of its own or a later term it follows the sender. */

@@ -11,9 +11,10 @@ void check_follows(struct oracle *oracle,
     if (message->term < raft->hard.term || message->from == raft->leader) {
         return;
     }
-    violation_report(oracle->violation, "follows",
-                     "node %u (role %d, term %llu, leader %u) heard from leader %u of term %llu and "
-                     "does not follow it",
-                     node, (int)raft->role, (unsigned long long)raft->hard.term, raft->leader,
-                     message->from, (unsigned long long)message->term);
+    violation_report(
+        oracle->violation, "follows",
+        "node %u (role %d, term %llu, leader %u) heard from leader %u of term %llu and "
+        "does not follow it",
+        node, (int)raft->role, (unsigned long long)raft->hard.term, raft->leader, message->from,
+        (unsigned long long)message->term);
 }

@@ -34,8 +34,9 @@ void check_local_counter(struct violation *violation,
     const bool is_number = bytes_to_int64(seen, &value);
     (void)bytes_to_int64(closing, &last); /* An absent counter is 0. */
     if (!is_number || value < 0 || value > last) {
-        violation_report(violation, "local_reads", "a local read of %s saw %.*s, its last value is "
-                                                   "%lld",
+        violation_report(violation, "local_reads",
+                         "a local read of %s saw %.*s, its last value is "
+                         "%lld",
                          key, (int)seen.size, (const char *)seen.data, (long long)last);
     }
 }

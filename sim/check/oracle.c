@@ -47,8 +47,7 @@ void oracle_deinit(struct oracle *oracle)
 struct index_record *oracle_index(struct oracle *oracle, raft_index index)
 {
     if (index > ORACLE_INDEX_MAX) {
-        violation_report(oracle->violation, "runaway", "log index %llu",
-                         (unsigned long long)index);
+        violation_report(oracle->violation, "runaway", "log index %llu", (unsigned long long)index);
         return NULL;
     }
     if (index >= oracle->index_capacity) {

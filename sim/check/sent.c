@@ -10,9 +10,9 @@ static void check_vote_reply(struct oracle *oracle, const struct raft_message *m
         record->votes[message->from] = message->to; /* A later term was durable with it. */
     }
     const struct mirror *mirror = &oracle->mirrors[message->from];
-    const bool is_durable = mirror->durable_term > message->term ||
-                            (mirror->durable_term == message->term &&
-                             mirror->durable_vote == message->to);
+    const bool is_durable =
+        mirror->durable_term > message->term ||
+        (mirror->durable_term == message->term && mirror->durable_vote == message->to);
     if (!is_durable || record->votes[message->from] != message->to) {
         violation_report(oracle->violation, "sent",
                          "node %u granted %u its vote of term %llu; on its disk is term %llu, vote "
@@ -29,7 +29,9 @@ static void check_append_reply(struct oracle *oracle,
     const struct mirror *mirror = &oracle->mirrors[message->from];
     const raft_index durable_last =
         mirror->durable_last > start_index ? mirror->durable_last : start_index;
-    if (!message->reject && message->index > durable_last) {
+    /* A reply of an earlier term speaks of entries that its next leader may have replaced since. */
+    if (!message->reject && message->term >= mirror->durable_term &&
+        message->index > durable_last) {
         violation_report(oracle->violation, "sent",
                          "node %u acknowledged entry %llu; its disk ends at %llu", message->from,
                          (unsigned long long)message->index, (unsigned long long)durable_last);

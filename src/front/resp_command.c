@@ -1,6 +1,6 @@
 /* COMMAND and its subcommands: the command table, told to clients. */
 #include "base/check.h"
-#include "front/glob.h"
+#include "base/glob.h"
 #include "front/resp_handlers.h"
 
 #include <stdio.h>
@@ -203,7 +203,8 @@ void answer_command_docs(struct call *call)
 
 static bool is_listed(const struct call *call, const struct command *command)
 {
-    return call->arg_count == 2 || glob_matches(call->args[4], bytes_of_text(command->name));
+    return call->arg_count == 2 ||
+           glob_matches(call->args[4], bytes_of_text(command->name), GLOB_IGNORE_CASE);
 }
 
 void answer_command_list(struct call *call)

@@ -1,10 +1,9 @@
 /* Commands about the server: INFO, CONFIG, TIME. */
-#include "front/glob.h"
+#include "base/glob.h"
 #include "front/resp_handlers.h"
 #include "front/resp_session.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 /* --- INFO --- */
 
@@ -28,7 +27,8 @@ static void info_server(struct buf *out,
     buf_append_format(out, "quorate_version:%s\r\nrun_id:%s\r\ntcp_port:%u\r\n", QUORATE_VERSION,
                       front->run_id, (unsigned)front->port);
     buf_append_format(out, "process_id:%ld\r\nuptime_in_seconds:%llu\r\nuptime_in_days:%llu\r\n",
-                      (long)getpid(), (unsigned long long)up, (unsigned long long)(up / 86400));
+                      (long)front->process_id, (unsigned long long)up,
+                      (unsigned long long)(up / 86400));
     buf_append_text(out, "arch_bits:64\r\nos:Linux\r\n");
 }
 
@@ -187,7 +187,7 @@ static const struct config_row {
 static bool is_row_wanted(const struct call *call, const char *name)
 {
     for (size_t i = 2; i < call->arg_count; i++) {
-        if (glob_matches(call->args[i], bytes_of_text(name))) {
+        if (glob_matches(call->args[i], bytes_of_text(name), GLOB_IGNORE_CASE)) {
             return true;
         }
     }

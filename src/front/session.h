@@ -28,6 +28,7 @@ struct front {
     const struct env *env;
     char run_id[41];        /* 40 hex digits, for INFO and HELLO. */
     uint64_t started_at_ms; /* Monotonic. */
+    int process_id;         /* For INFO. */
     uint16_t port;          /* The RESP port clients see. */
     uint64_t value_size_max;
     /* For CONFIG GET. */

@@ -222,7 +222,9 @@ void node_log_done(struct node *node, int result)
     node->now_ms = node->env->monotonic_ms(node->env->context);
     wal_job_end(node->wal, result);
     if (result != Q_OK) {
-        node_fail(node, result, "writing the log failed; nothing more can be acknowledged");
+        node_fail(node, result,
+                  "writing the log failed (write or fdatasync below wal/; the kernel log may say "
+                  "more); nothing more can be acknowledged");
         return;
     }
     if (node->booted) {

@@ -310,17 +310,6 @@ static void do_apply(struct node *node, const struct raft_effect *effect)
     requests_serve_ready(node);
 }
 
-static const char *role_name(enum raft_role role)
-{
-    switch (role) {
-    case RAFT_FOLLOWER: return "follower";
-    case RAFT_PRE_CANDIDATE: return "pre-candidate";
-    case RAFT_CANDIDATE: return "candidate";
-    case RAFT_LEADER: return "leader";
-    }
-    return "?";
-}
-
 static void do_role(struct node *node)
 {
     struct replica *replica = &node->replica;
@@ -330,7 +319,7 @@ static void do_role(struct node *node)
     }
     if (raft->leader != replica->leader || raft->role != replica->role) {
         log_event(LOG_INFO, "raft_role", "group=%u role=%s leader=%u term=%llu", replica->group,
-                  role_name(raft->role), raft->leader, (unsigned long long)raft->hard.term);
+                  raft_role_name(raft->role), raft->leader, (unsigned long long)raft->hard.term);
     }
     replica->role = raft->role;
     replica->term = raft->hard.term;

@@ -23,17 +23,6 @@
 
 static const int watched[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
-static const char *role_name(enum raft_role role)
-{
-    switch (role) {
-    case RAFT_FOLLOWER: return "follower";
-    case RAFT_PRE_CANDIDATE: return "pre-candidate";
-    case RAFT_CANDIDATE: return "candidate";
-    case RAFT_LEADER: return "leader";
-    }
-    return "?";
-}
-
 static void dump_state(struct server *server)
 {
     struct node_status status;
@@ -41,12 +30,12 @@ static void dump_state(struct server *server)
     log_event(LOG_INFO, "state",
               "node=%u role=%s leader=%u term=%llu commit=%llu applied=%llu first=%llu last=%llu "
               "waiting=%zu forwarded=%llu elections=%llu log_syncs=%llu log_disk_bytes=%llu",
-              status.self, role_name(status.role), status.leader, (unsigned long long)status.term,
-              (unsigned long long)status.commit_index, (unsigned long long)status.applied_index,
-              (unsigned long long)status.first_index, (unsigned long long)status.last_index,
-              status.waiting, (unsigned long long)status.forwarded,
-              (unsigned long long)status.elections, (unsigned long long)status.wal.syncs,
-              (unsigned long long)status.wal.disk_bytes);
+              status.self, raft_role_name(status.role), status.leader,
+              (unsigned long long)status.term, (unsigned long long)status.commit_index,
+              (unsigned long long)status.applied_index, (unsigned long long)status.first_index,
+              (unsigned long long)status.last_index, status.waiting,
+              (unsigned long long)status.forwarded, (unsigned long long)status.elections,
+              (unsigned long long)status.wal.syncs, (unsigned long long)status.wal.disk_bytes);
     for (size_t i = 0; i < status.peer_count; i++) {
         const struct node_peer_status *peer = &status.peers[i];
         const struct peer_link *link = server->links[peer->id];
@@ -146,7 +135,7 @@ static void tell_systemd(struct server *server)
     char text[sizeof server->status_text];
     if (status.booted) {
         (void)snprintf(text, sizeof text, "STATUS=node %u, %s, leader %u, term %llu", status.self,
-                       role_name(status.role), status.leader, (unsigned long long)status.term);
+                       raft_role_name(status.role), status.leader, (unsigned long long)status.term);
     } else {
         (void)snprintf(text, sizeof text, "STATUS=starting: %.480s", status.waiting_for);
     }

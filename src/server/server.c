@@ -106,6 +106,7 @@ static void fill_front(struct server *server)
         (void)snprintf(front->run_id + 2 * i, 3, "%02x", random[i]);
     }
     front->started_at_ms = clock_monotonic_ms();
+    front->process_id = getpid();
     front->value_size_max = server->config.node.value_size_max;
     front->clients_max = server->config.connections_max;
     front->idle_timeout_ms = server->config.idle_timeout_ms;

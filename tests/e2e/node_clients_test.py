@@ -39,7 +39,7 @@ def install():
         if code != 0:
             offline = re.search(r"EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|network|E40[34]", err)
             expect(offline, f"npm install: {err[-1000:]}")
-            raise Skip("npm cannot reach its registry: " + err.strip().split("\n")[0])
+            raise Skip(f"npm cannot reach its registry ({offline.group(0)})")
     note(", ".join(f"{name} {installed_version(name)}" for name in wanted))
 
 

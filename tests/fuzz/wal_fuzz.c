@@ -5,9 +5,9 @@
  * return, and a log that opens must take a batch and open again with it.
  */
 #include "base/hash.h"
+#include "harness/fault_files.h"
 #include "store/wal.h"
 #include "store/wal_format.h"
-#include "tests/harness/fault_files.c"
 
 #define FIRST ((uint64_t)0x28)
 

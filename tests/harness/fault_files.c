@@ -1,4 +1,4 @@
-#include "tests/harness/fault_files.h"
+#include "harness/fault_files.h"
 
 #include "base/check.h"
 #include "base/err.h"

@@ -1,4 +1,4 @@
-/* The cluster fixture; see raft_cluster.h. Included by tests, not compiled on its own. */
+/* The cluster fixture; see raft_cluster.h. */
 #include "harness/raft_cluster.h"
 
 #include "base/err.h"
@@ -11,12 +11,10 @@
 /* Values are told apart by the address of their payload, which nobody reads. */
 static uint8_t value_pool[1 << 16];
 
-#define CLUSTER_CHECK(cluster, expr) ((expr) ? (void)0 : cluster_fail((cluster), #expr, __LINE__))
-
-static void cluster_fail(const struct cluster *cluster, const char *expr, int line)
+void cluster_failed(const struct cluster *cluster, const char *expr, const char *file, int line)
 {
     (void)fprintf(stderr, "# seed %llu: %s\n", (unsigned long long)cluster->seed, expr);
-    _fail(__FILE__, line);
+    _fail(file, line);
 }
 
 static bool same_entry(const struct raft_entry *a, const struct raft_entry *b)
@@ -25,7 +23,7 @@ static bool same_entry(const struct raft_entry *a, const struct raft_entry *b)
            a->payload.data == b->payload.data && a->payload.size == b->payload.size;
 }
 
-static struct cluster_node *node_of(struct cluster *cluster, node_id id)
+struct cluster_node *cluster_node_of(struct cluster *cluster, node_id id)
 {
     REQUIRE(id >= 1 && id <= cluster->node_count);
     return &cluster->nodes[id];
@@ -33,7 +31,7 @@ static struct cluster_node *node_of(struct cluster *cluster, node_id id)
 
 struct raft *cluster_raft(struct cluster *cluster, node_id id)
 {
-    return &node_of(cluster, id)->raft;
+    return &cluster_node_of(cluster, id)->raft;
 }
 
 /* ---- disks ---- */
@@ -93,7 +91,7 @@ static void make_room(struct cluster_node *node, size_t wanted)
 
 void cluster_restart(struct cluster *cluster, node_id id)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     REQUIRE(!node->alive);
     struct raft_config config = cluster->config;
     config.self = id;
@@ -114,7 +112,7 @@ void cluster_restart(struct cluster *cluster, node_id id)
 
 void cluster_crash(struct cluster *cluster, node_id id)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     REQUIRE(node->alive);
     node->alive = false;
     node->held_count = 0;
@@ -369,7 +367,7 @@ static void do_effect(struct cluster *cluster,
 
 void cluster_collect(struct cluster *cluster, node_id id)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     if (!node->alive) {
         return;
     }
@@ -428,7 +426,7 @@ void cluster_deliver(struct cluster *cluster, size_t at)
     REQUIRE(at < cluster->packet_count);
     const struct cluster_packet packet = cluster->packets[at];
     cluster_drop(cluster, at);
-    struct cluster_node *node = node_of(cluster, packet.message.to);
+    struct cluster_node *node = cluster_node_of(cluster, packet.message.to);
     if (!node->alive || cluster->cut[packet.message.from][packet.message.to]) {
         return;
     }
@@ -438,7 +436,7 @@ void cluster_deliver(struct cluster *cluster, size_t at)
 
 bool cluster_complete_save(struct cluster *cluster, node_id id)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     if (!node->alive || node->save_count == 0 || node->disk_hangs) {
         return false;
     }
@@ -466,7 +464,7 @@ int cluster_propose_bytes(struct cluster *cluster,
                           struct bytes payload,
                           raft_index *out_index)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     if (!node->alive) {
         return Q_EUNAVAILABLE;
     }
@@ -483,7 +481,7 @@ int cluster_propose(struct cluster *cluster, node_id id, raft_index *out_index)
 
 int cluster_read(struct cluster *cluster, node_id id)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     uint64_t context = 0;
     if (!node->alive || node->read_count == CLUSTER_READS_MAX) {
         return Q_EUNAVAILABLE;
@@ -498,7 +496,7 @@ int cluster_read(struct cluster *cluster, node_id id)
 
 void cluster_compact(struct cluster *cluster, node_id id, raft_index index)
 {
-    struct cluster_node *node = node_of(cluster, id);
+    struct cluster_node *node = cluster_node_of(cluster, id);
     struct cluster_disk *disk = &node->disk;
     if (!node->alive || index > disk->applied || index <= disk->start_index) {
         return;
@@ -536,8 +534,8 @@ static void install(struct cluster *cluster, struct cluster_node *node, struct c
 
 void cluster_finish_stream(struct cluster *cluster, node_id from, node_id to, bool ok)
 {
-    struct cluster_node *sender = node_of(cluster, from);
-    struct cluster_node *receiver = node_of(cluster, to);
+    struct cluster_node *sender = cluster_node_of(cluster, from);
+    struct cluster_node *receiver = cluster_node_of(cluster, to);
     struct cluster_stream stream = sender->streams[to];
     if (!stream.active || !sender->alive) {
         return;

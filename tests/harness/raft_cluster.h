@@ -8,8 +8,6 @@
  * vote uniqueness, leader completeness, that what is committed is durable on a quorum and never
  * changes, state-machine safety, and that reads are not stale. Log matching is checked by
  * cluster_check_logs, which is slower.
- *
- * Tests include raft_cluster.c: one executable per test file, nothing to link.
  */
 #ifndef Q_TESTS_HARNESS_RAFT_CLUSTER_H
 #define Q_TESTS_HARNESS_RAFT_CLUSTER_H
@@ -147,5 +145,12 @@ void cluster_run(struct cluster *cluster, uint64_t ms);
 node_id cluster_leader(const struct cluster *cluster);
 void cluster_check_logs(struct cluster *cluster);
 struct raft *cluster_raft(struct cluster *cluster, node_id id);
+struct cluster_node *cluster_node_of(struct cluster *cluster, node_id id);
+
+/* As REQUIRE, and prints the seed. */
+#define CLUSTER_CHECK(cluster, expr)                                                               \
+    ((expr) ? (void)0 : cluster_failed((cluster), #expr, __FILE__, __LINE__))
+/* Ends the case. */
+void cluster_failed(const struct cluster *cluster, const char *expr, const char *file, int line);
 
 #endif

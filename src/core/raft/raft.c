@@ -388,3 +388,14 @@ void raft_compact(struct raft *raft, raft_index index)
         raft_log_compact(&raft->log, index);
     }
 }
+
+const char *raft_role_name(enum raft_role role)
+{
+    switch (role) {
+    case RAFT_FOLLOWER: return "follower";
+    case RAFT_PRE_CANDIDATE: return "pre-candidate";
+    case RAFT_CANDIDATE: return "candidate";
+    case RAFT_LEADER: return "leader";
+    }
+    return "?";
+}

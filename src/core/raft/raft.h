@@ -258,6 +258,9 @@ size_t raft_collect(struct raft *raft, struct raft_effect *out_effects, size_t m
 /* Asserts every invariant that can be seen from inside. The simulator calls it after each step. */
 void raft_check(const struct raft *raft);
 
+/* "leader" and so on, for logs and traces; never NULL. */
+const char *raft_role_name(enum raft_role role);
+
 /* NULL when `id` is not a voter. */
 const struct raft_progress *raft_progress_of(const struct raft *raft, node_id id);
 

@@ -1,6 +1,7 @@
 /* Operations on keys of any type, and SCAN. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/glob.h"
 #include "node/machine/machine_private.h"
 
 void key_remove(struct machine *machine, struct bytes key, const struct value *value)
@@ -72,7 +73,7 @@ static bool scan_wants(const struct request *request, struct bytes key, struct b
             return false;
         }
     }
-    return request->arg_count == 0 || glob_matches(request->args[0], key);
+    return request->arg_count == 0 || glob_matches(request->args[0], key, GLOB_EXACT);
 }
 
 /* Visits `b` keys from place `a` on, and further to the end of the last place visited, because the

@@ -53,7 +53,4 @@ int ids_lookup(struct machine *machine,
                bool *out_answered);
 int ids_remember(struct machine *machine, const struct request *request, struct bytes reply);
 
-/* Redis glob pattern: * ? [abc] [^a-z] \x. */
-bool glob_matches(struct bytes pattern, struct bytes text);
-
 #endif

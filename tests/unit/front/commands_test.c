@@ -1,7 +1,6 @@
 /* front/commands: the table is sound, and the reference page says what it says. Set
  * QUORATE_UPDATE_DOCS=1 to rewrite docs/reference/commands.md. */
 #include "front/commands.h"
-#include "front/glob.h"
 #include "harness/test.h"
 #include "unit/front/fake_node.h"
 
@@ -52,35 +51,6 @@ TEST(every_row_is_served_in_one_way_and_says_so_in_its_flags)
     }
 }
 
-TEST(globs_match_as_in_redis)
-{
-    const struct {
-        const char *pattern;
-        const char *text;
-        bool matches;
-    } cases[] = {
-        {"*", "", true},          {"", "", true},          {"", "a", false},
-        {"a*c", "abbc", true},    {"a*c", "abb", false},   {"*a*b*", "xxaxxbxx", true},
-        {"a?c", "abc", true},     {"a?c", "ac", false},    {"[a-c]x", "bx", true},
-        {"[^a-c]x", "bx", false}, {"[^a-c]x", "dx", true}, {"\\*", "*", true},
-        {"\\*", "a", false},      {"SAVE", "save", true},  {"[ab", "a", true},
-        {"a**", "a", true},       {"[]", "a", false},      {"\\", "\\", true},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        EXPECT(glob_matches(bytes_of_text(cases[i].pattern), bytes_of_text(cases[i].text)) ==
-               cases[i].matches);
-    }
-}
-
-/* Backtracking globs take exponential time on this one. */
-TEST(a_pattern_of_many_stars_ends_soon)
-{
-    char text[2001];
-    memset(text, 'a', 2000);
-    text[2000] = '\0';
-    EXPECT(!glob_matches(bytes_of_text("a*a*a*a*a*a*a*a*a*a*a*a*a*a*b"), bytes_of_text(text)));
-}
-
 TEST(the_reference_page_is_made_from_the_table)
 {
     const char *path = TEST_SOURCE_DIR "/../docs/reference/commands.md";
@@ -108,6 +78,4 @@ TEST(the_reference_page_is_made_from_the_table)
 
 TEST_MAIN(CASE(rows_are_sorted_and_found_in_any_case),
           CASE(every_row_is_served_in_one_way_and_says_so_in_its_flags),
-          CASE(globs_match_as_in_redis),
-          CASE(a_pattern_of_many_stars_ends_soon),
           CASE(the_reference_page_is_made_from_the_table))

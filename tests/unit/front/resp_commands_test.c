@@ -200,16 +200,16 @@ TEST(request_ids_have_one_form)
 
 static void send_sized(struct bench *bench, size_t key_size, size_t value_size)
 {
-    char *text = heap_alloc_raw(key_size + value_size + 128);
-    size_t at = (size_t)sprintf(text, "*3\r\n$3\r\nSET\r\n$%zu\r\n", key_size);
-    memset(text + at, 'k', key_size);
-    at += key_size;
-    at += (size_t)sprintf(text + at, "\r\n$%zu\r\n", value_size);
-    memset(text + at, 'v', value_size);
-    at += value_size;
-    memcpy(text + at, "\r\n", 2);
-    bench_send_bytes(bench, text, at + 2);
-    heap_free(text);
+    struct buf text = {0};
+    buf_append_format(&text, "*3\r\n$3\r\nSET\r\n$%zu\r\n", key_size);
+    memset(buf_reserve(&text, key_size), 'k', key_size);
+    buf_added(&text, key_size);
+    buf_append_format(&text, "\r\n$%zu\r\n", value_size);
+    memset(buf_reserve(&text, value_size), 'v', value_size);
+    buf_added(&text, value_size);
+    buf_append_text(&text, "\r\n");
+    bench_send_bytes(bench, (const char *)buf_bytes(&text).data, buf_size(&text));
+    buf_deinit(&text);
 }
 
 TEST(keys_and_values_hold_on_their_limits_and_one_past_them)

@@ -278,15 +278,15 @@ TEST(a_killed_session_closes_at_once_and_its_killer_is_told)
 TEST(a_command_with_thousands_of_arguments_is_served)
 {
     struct bench *bench = bench_new(SESSION_RESP);
-    char *text = heap_alloc_raw(64 + 5000 * 8);
-    size_t at = (size_t)sprintf(text, "*5001\r\n$3\r\nDEL\r\n");
+    struct buf text = {0};
+    buf_append_text(&text, "*5001\r\n$3\r\nDEL\r\n");
     for (int i = 0; i < 5000; i++) {
-        at += (size_t)sprintf(text + at, "$1\r\nk\r\n");
+        buf_append_text(&text, "$1\r\nk\r\n");
     }
-    bench_send_bytes(bench, text, at);
+    bench_send_bytes(bench, (const char *)buf_bytes(&text).data, buf_size(&text));
     EXPECT(bench->node.submitted == 1 && bench->node.requests[0].copy.arg_count == 5000);
     EXPECT(bench_says(bench, "ping\r\n", ""));
-    heap_free(text);
+    buf_deinit(&text);
     bench_free(bench);
 }
 

@@ -1,4 +1,5 @@
 /* Requests sent on to the leader: copies, restarts, a leader that is none any more. */
+#include "base/os/heap.h"
 #include "harness/node_world.h"
 #include "node/node_private.h"
 

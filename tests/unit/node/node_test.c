@@ -71,8 +71,8 @@ static void world_start(struct world *world)
         .election_max_ms = 600,
         .request_timeout_ms = 5000,
         .value_size_max = VALUE_SIZE_DEFAULT,
-        .log_keep_bytes = 16 * 1024,
-        .wal_segment_size = 64 * 1024,
+        .log_keep_bytes = (uint64_t)16 * 1024,
+        .wal_segment_size = (uint64_t)64 * 1024,
         .parked_max = 1000,
         .seed = 7,
     };

@@ -1,5 +1,6 @@
 /* Random faults on three nodes that share one counter: each increment happens once or not at all as
  * its answer says, and no read is older than what was answered before it was asked. */
+#include "base/os/heap.h"
 #include "harness/node_world.h"
 #include "node/node_private.h"
 
@@ -202,7 +203,9 @@ TEST(random_faults_neither_lose_nor_repeat_nor_age_anything)
 {
     const char *wanted = getenv("SEED");
     if (wanted != NULL) {
-        run_seed(strtoull(wanted, NULL, 10), 20000);
+        int64_t seed = 0;
+        EXPECT(bytes_to_int64(bytes_of_text(wanted), &seed));
+        run_seed((uint64_t)seed, 20000);
         EXPECT(true);
         return;
     }

@@ -1,4 +1,5 @@
 /* Snapshots from node to node: a bad network, crashes in every phase, a leader that steps down. */
+#include "base/os/heap.h"
 #include "harness/node_world.h"
 #include "node/node_private.h"
 

@@ -1,7 +1,7 @@
 /* sim/disk: what a power failure may take, what it may not, and that reads are the page cache. */
-#include "harness/test.h"
-
 #include "base/err.h"
+#include "base/os/buf.h"
+#include "harness/test.h"
 #include "sim/disk.h"
 
 static struct file *create(struct files *files, const char *path)
@@ -167,10 +167,8 @@ TEST(a_full_disk_says_so_and_recovers)
 
 static void collect_names(void *context, const char *name)
 {
-    char *text = context;
-    REQUIRE(strlen(text) + strlen(name) < 60);
-    strcat(text, name);
-    strcat(text, " ");
+    struct buf *text = context;
+    buf_append_format(text, "%s ", name);
 }
 
 TEST(a_directory_lists_its_files_sorted)
@@ -182,10 +180,11 @@ TEST(a_directory_lists_its_files_sorted)
     for (size_t i = 0; i < 4; i++) {
         files->close(files->context, create(files, paths[i]));
     }
-    char text[64] = "";
-    EXPECT(files->list(files->context, "d", collect_names, text) == Q_OK);
-    EXPECT(strcmp(text, "a b c ") == 0);
-    EXPECT(files->list(files->context, "e", collect_names, text) == Q_ENOTFOUND);
+    struct buf text = {0};
+    EXPECT(files->list(files->context, "d", collect_names, &text) == Q_OK);
+    EXPECT(bytes_equal(buf_bytes(&text), bytes_of_text("a b c ")));
+    EXPECT(files->list(files->context, "e", collect_names, &text) == Q_ENOTFOUND);
+    buf_deinit(&text);
     EXPECT(files->remove(files->context, "d/b") == Q_OK);
     EXPECT(files->remove(files->context, "d/b") == Q_ENOTFOUND);
     struct file *file = NULL;

@@ -1,8 +1,7 @@
 /* sim/events: order is all that determinism rests on. */
-#include "harness/test.h"
-
 #include "base/os/heap.h"
 #include "base/prng.h"
+#include "harness/test.h"
 #include "sim/events.h"
 
 TEST(events_come_out_by_time_whatever_order_they_went_in)

@@ -155,6 +155,19 @@ static size_t draw(const struct plan *plan, struct prng *prng, struct draft *dra
     return count;
 }
 
+static int64_t commas(struct bytes text)
+{
+    int64_t count = 0;
+    const uint8_t *at = text.data;
+    const uint8_t *end = text.data + text.size;
+    while (at < end) {
+        const uint8_t *comma = memchr(at, ',', (size_t)(end - at));
+        count += comma == NULL ? 0 : 1;
+        at = comma == NULL ? end : comma + 1;
+    }
+    return count;
+}
+
 /* The sequential store. Fills in results when `d` is acknowledged. */
 static void perform(struct draft *d, bool *present, struct buf *value)
 {
@@ -196,10 +209,7 @@ static void perform(struct draft *d, bool *present, struct buf *value)
         buf_append_text(value, *present ? "," : "");
         *present = true;
         buf_append(value, argument);
-        number = 1;
-        for (size_t i = 0; i < buf_size(value); i++) {
-            number += buf_bytes(value).data[i] == ',';
-        }
+        number = 1 + commas(buf_bytes(value));
         (void)snprintf(d->result, sizeof d->result, "%lld", (long long)number);
         return;
     case HISTORY_INCR:

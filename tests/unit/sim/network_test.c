@@ -1,8 +1,7 @@
 /* sim/network: each fault happens when it is on and never when it is off. */
-#include "harness/test.h"
-
 #include "base/err.h"
 #include "base/os/heap.h"
+#include "harness/test.h"
 #include "sim/network.h"
 
 static const struct network_options CALM = {.delay_min_us = 100, .delay_mean_us = 1000};

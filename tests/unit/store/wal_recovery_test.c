@@ -1,7 +1,7 @@
 /* store/wal recovery: the log is stopped at every operation, torn at every byte and damaged at
  * every byte, and must give back exactly what it promised or refuse.
  */
-#include "harness/fault_files.c" /* NOLINT(bugprone-suspicious-include) */
+#include "harness/fault_files.h"
 #include "harness/test.h"
 #include "harness/wal_model.h"
 #include "store/wal_format.h"

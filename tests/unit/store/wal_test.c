@@ -1,5 +1,7 @@
 /* store/wal in ordinary weather: group commit, rolling, recycling, what a reopen gives back. */
-#include "harness/fault_files.c" /* NOLINT(bugprone-suspicious-include) */
+#include "base/err.h"
+#include "base/os/heap.h"
+#include "harness/fault_files.h"
 #include "harness/temporary_directory.h"
 #include "harness/test.h"
 #include "store/wal.h"

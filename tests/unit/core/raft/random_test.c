@@ -5,9 +5,13 @@
  * RAFT_SEED=<n> replays one run; RAFT_RUNS=<n> makes it a campaign; RAFT_PLANT=<name> turns a
  * planted bug on in builds that have them.
  */
-#include "harness/raft_cluster.c" /* NOLINT(bugprone-suspicious-include): see its header. */
+#include "base/err.h"
+#include "harness/raft_cluster.h"
+#include "harness/test.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define RUNS_DEFAULT 2000
@@ -118,7 +122,7 @@ static void fault_step(struct cluster *cluster, const struct weights *weights)
 {
     struct prng *prng = &cluster->prng;
     const node_id node = any_node(cluster);
-    struct cluster_node *one = node_of(cluster, node);
+    struct cluster_node *one = cluster_node_of(cluster, node);
     if (prng_chance(prng, weights->crash, 100)) {
         if (one->alive) {
             cluster_crash(cluster, node);
@@ -156,7 +160,7 @@ static void storage_step(struct cluster *cluster, const struct weights *weights)
 {
     struct prng *prng = &cluster->prng;
     const node_id node = any_node(cluster);
-    struct cluster_node *one = node_of(cluster, node);
+    struct cluster_node *one = cluster_node_of(cluster, node);
     while (!prng_chance(prng, weights->slow_disk, 100) && cluster_complete_save(cluster, node)) {
         if (!prng_chance(prng, weights->lazy, 100)) {
             cluster_collect(cluster, node);

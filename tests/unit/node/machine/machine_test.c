@@ -281,34 +281,6 @@ TEST(scan_returns_every_key_once_whatever_the_page_size)
     bench_close(&b);
 }
 
-TEST(patterns_match_as_redis_does)
-{
-    const struct {
-        const char *pattern;
-        const char *text;
-        bool matches;
-    } rows[] = {
-        {"*", "", true},
-        {"h?llo", "hello", true},
-        {"h?llo", "hllo", false},
-        {"h[ae]llo", "hallo", true},
-        {"h[^e]llo", "hello", false},
-        {"h[a-c]llo", "hbllo", true},
-        {"*lo*", "hello", true},
-        {"*a*b*c*", "xaxxbxc", true},
-        {"*a*b*c*", "xaxxcxb", false},
-        {"\\*", "*", true},
-        {"\\*", "a", false},
-        {"[", "[", false},
-        {"a*", "b", false},
-        {"", "", true},
-        {"", "a", false},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        EXPECT(glob_matches(T(rows[i].pattern), T(rows[i].text)) == rows[i].matches);
-    }
-}
-
 /* One random request; few keys and ids, so that they meet. */
 static void random_write(struct bench *b, struct prng *prng)
 {
@@ -372,5 +344,4 @@ TEST_MAIN(CASE(set_conditions_decide_by_the_value_there),
           CASE(a_repeated_id_gets_its_first_reply_and_does_nothing),
           CASE(ids_outside_the_window_are_refused_and_do_nothing),
           CASE(scan_returns_every_key_once_whatever_the_page_size),
-          CASE(patterns_match_as_redis_does),
           CASE(batch_boundaries_do_not_show_in_the_state))

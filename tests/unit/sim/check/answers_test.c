@@ -1,6 +1,5 @@
 /* sim/check: the checkers about answers to clients fire on what they are for. */
 #include "harness/test.h"
-
 #include "sim/check/checks.h"
 
 #include <string.h>

@@ -3,7 +3,6 @@
 #define Q_TESTS_UNIT_SIM_CHECK_RAFT_FIXTURE_H
 
 #include "harness/test.h"
-
 #include "sim/check/checks.h"
 
 #include <string.h>

@@ -1,12 +1,13 @@
-#include "front/glob.h"
+#include "base/glob.h"
 
-static uint8_t lower_of(uint8_t c)
+static uint8_t fold(uint8_t c, enum glob_case how)
 {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+    const bool folds = how == GLOB_IGNORE_CASE && c >= 'A' && c <= 'Z';
+    return folds ? (uint8_t)(c - 'A' + 'a') : c;
 }
 
 /* Matches one byte against the class at pattern[*at] = '[' and moves *at past its ']'. */
-static bool class_matches(struct bytes pattern, size_t *at, uint8_t c)
+static bool class_matches(struct bytes pattern, size_t *at, uint8_t c, enum glob_case how)
 {
     size_t i = *at + 1;
     const bool negated = i < pattern.size && pattern.data[i] == '^';
@@ -16,11 +17,16 @@ static bool class_matches(struct bytes pattern, size_t *at, uint8_t c)
         if (pattern.data[i] == '\\' && i + 1 < pattern.size) {
             i++;
         }
-        const uint8_t low = lower_of(pattern.data[i]);
+        uint8_t low = fold(pattern.data[i], how);
         uint8_t high = low;
         if (i + 2 < pattern.size && pattern.data[i + 1] == '-' && pattern.data[i + 2] != ']') {
-            high = lower_of(pattern.data[i + 2]);
+            high = fold(pattern.data[i + 2], how);
             i += 2;
+        }
+        if (low > high) {
+            const uint8_t swap = low;
+            low = high;
+            high = swap;
         }
         found = found || (c >= low && c <= high);
         i++;
@@ -30,19 +36,19 @@ static bool class_matches(struct bytes pattern, size_t *at, uint8_t c)
 }
 
 /* Matches one byte of text against the element at pattern[*at] and moves past the element. */
-static bool element_matches(struct bytes pattern, size_t *at, uint8_t text)
+static bool element_matches(struct bytes pattern, size_t *at, uint8_t text, enum glob_case how)
 {
-    const uint8_t c = lower_of(text);
+    const uint8_t c = fold(text, how);
     switch (pattern.data[*at]) {
     case '?': (*at)++; return true;
-    case '[': return class_matches(pattern, at, c);
+    case '[': return class_matches(pattern, at, c, how);
     case '\\': *at += *at + 1 < pattern.size ? 1 : 0; break;
     default: break;
     }
-    return lower_of(pattern.data[(*at)++]) == c;
+    return fold(pattern.data[(*at)++], how) == c;
 }
 
-bool glob_matches(struct bytes pattern, struct bytes text)
+bool glob_matches(struct bytes pattern, struct bytes text, enum glob_case how)
 {
     size_t p = 0;
     size_t t = 0;
@@ -58,7 +64,7 @@ bool glob_matches(struct bytes pattern, struct bytes text)
             star_text = t;
             continue;
         }
-        if (p < pattern.size && element_matches(pattern, &p, text.data[t])) {
+        if (p < pattern.size && element_matches(pattern, &p, text.data[t], how)) {
             t++;
             continue;
         }
