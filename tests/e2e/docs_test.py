@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The documents say what the source and the program say: names, links, and the answers of HTTP.
 
-Pages made from tables (commands.md, configuration.md) are compared by unit tests, shell lines are run
-by readme_test.py; this is the rest that can be checked by machine.
+Pages made from tables (commands.md, configuration.md) are compared by unit tests, shell lines are
+run by readme_test.py; this is the rest that can be checked by machine.
 """
 import json
 import re
