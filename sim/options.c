@@ -73,6 +73,21 @@ static void draw_timing(struct sim_options *out, struct prng *prng)
         prng_chance(prng, 1, 2) ? 0 : (uint32_t)draw_log_uniform(prng, 10, 40000);
 }
 
+/* Many operations on few keys: some anomalies show only to a client that asks at the right moment
+ * (a stale read by a deposed leader has a window of about 100 ms). */
+static void make_hot(struct sim_options *out, struct prng *prng)
+{
+    out->operation_count = (uint32_t)prng_between(prng, 3000, 6000);
+    out->duration_us = prng_between(prng, 10, 25) * SECOND;
+    out->client_count = 16;
+    out->pipeline_max = 1;
+    out->keys_per_class = 1;
+    out->value_padding_max = 0;
+    out->patience_us = prng_between(prng, 50, 400) * SECOND / 1000;
+    out->switch_percent = 100;
+    out->fault_interval_us[FAULT_CLOG] = prng_between(prng, 500, 3000) * SECOND / 1000;
+}
+
 void sim_options_draw(struct sim_options *out, uint64_t seed)
 {
     static const uint32_t NODE_COUNTS[] = {1, 3, 3, 3, 5};
@@ -102,4 +117,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
     draw_faults(out, &prng);
+    if (prng_chance(&prng, 1, 8)) {
+        make_hot(out, &prng);
+    }
 }

@@ -26,7 +26,6 @@
     X(B14, "entries behind the log's start are acknowledged with the wrong index")                 \
     X(B23, "a stale snapshot truncates the valid tail of the log")                                 \
     X(B24, "the term of a compacted entry reads as 0")                                             \
-    X(B25, "a snapshot does not carry its term")                                                   \
     X(B28, "no heartbeats while a snapshot is installed")                                          \
     X(B32, "a partly received snapshot is installed")                                              \
     X(B33, "a retried ReadIndex reuses its context")                                               \
