@@ -75,6 +75,11 @@ fuzz: ## one parser under libFuzzer: T=resp SECONDS=60
 	@scripts/install_deps.sh test
 	@scripts/fuzz.sh $(T) $(SECONDS)
 
+.PHONY: tsan
+tsan: ## data races: the rooms with threads and a cluster under load, with TSan
+	@scripts/install_deps.sh test
+	@scripts/tsan.sh
+
 .PHONY: tidy
 tidy: ## house rules, formatting, clang-tidy, purity
 	@scripts/install_deps.sh test

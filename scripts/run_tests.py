@@ -261,13 +261,26 @@ def sim_suites(everything):
     if not is_there("sim/main.c"):
         return
     sim = "build/release/quorate-sim"
-    seeds = 200 if everything else 20
-    yield Suite("sim", f"{seeds} seeds", [sim, "--seeds", seeds], judge_sim(0), 600)
+    seeds = 1000 if everything else 100
+    yield Suite("sim", f"{seeds} seeds", [sim, "--seeds", seeds, "--jobs", JOBS], judge_sim(0), 600,
+                alone=True)
+    yield Suite("sim", "every seed that ever failed", [sim, "--seeds-file", "tests/seeds.txt"],
+                judge_sim(0), 600)
     yield Suite("sim", "a dropped acknowledged write is noticed", [sim, "--plant-selftest"],
-                judge_exit(1))
-    yield Suite("sim", "the same seed twice gives the same hash",
-                ["bash", "-c", f"{sim} --seed 42 | tail -n 1; {sim} --seed 42 | tail -n 1"],
-                judge_same_hash)
+                judge_sim(1))
+    # One seed in a hundred, and how many workers there are must not matter either.
+    same = f"{sim} --start 400 --seeds {max(1, seeds // 100)} --jobs"
+    yield Suite("sim", "the same seeds twice give the same hash",
+                ["bash", "-c", f"{same} 1 | tail -n 1; {same} 2 | tail -n 1"], judge_same_hash)
+    if everything:
+        yield Suite("sim", "30 seeds under ASan and UBSan",
+                    ["bash", "-c", "scripts/build.sh debug quorate-sim >/dev/null && "
+                     f"build/debug/quorate-sim --start 2000 --seeds 30 --jobs {JOBS}"],
+                    judge_sim(0), 600, alone=True)
+        yield Suite("sim", "planted bugs",
+                    ["bash", "-c", "scripts/build.sh plants quorate-sim >/dev/null && "
+                     f"{PYTHON} scripts/sim_plants.py --no-build --tap --seeds 300 --jobs {JOBS}"],
+                    judge_tap, 600, alone=True)
 
 
 def script_suites(group):

@@ -15,8 +15,8 @@ import socket
 import time
 
 from harness import (QUORATE, Error, Resp, Serve, Skip, answers_ping, case, contains, encode,
-                     equal, expect, http_get, main, new_directory, note, raw_exchange, resp, run,
-                     wait_until)
+                     equal, expect, fastest, http_get, main, new_directory, note, raw_exchange,
+                     resp, run, wait_until)
 
 
 server = Serve(3)  # Node 1 is maltreated; alone it would open no peer port.
@@ -134,9 +134,12 @@ def half_command():
     halves = [Resp(server.resp(1)) for _ in range(50)]
     for connection in halves:
         connection.send(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$100\r\nonly a part")
-    began = time.monotonic()
-    equal(resp(server.resp(1), "SET", "other", "1"), "OK")
-    expect(time.monotonic() - began < 1, "another client waited")
+
+    def measure():
+        began = time.monotonic()
+        equal(resp(server.resp(1), "SET", "other", "1"), "OK")
+        return time.monotonic() - began
+    expect(fastest(measure, 1) < 1, "another client waited")
     equal(resp(server.resp(1), "GET", "half"), None, "nothing of the half command happened")
     halves[0].send(b" and the rest".ljust(89, b"."))
     halves[0].send(b"\r\n")
@@ -280,12 +283,15 @@ def endless_http():
 
 @bad("a second process on the same directory exits 3 at once and names the first")
 def second_process():
-    began = time.monotonic()
     other = Serve(1)
-    code, out, err = run(other.command(1, data_dir=server.data_directory(1)), limit_s=10)
-    equal(code, 3, err)
-    contains(err, str(server.processes[1].pid), "the holder's pid")
-    expect(time.monotonic() - began < 3, "at once")
+
+    def measure():
+        began = time.monotonic()
+        code, out, err = run(other.command(1, data_dir=server.data_directory(1)), limit_s=10)
+        equal(code, 3, err)
+        contains(err, str(server.processes[1].pid), "the holder's pid")
+        return time.monotonic() - began
+    expect(fastest(measure, 2) < 2, "at once")
 
 
 @bad("a port that is taken is an error that names it")

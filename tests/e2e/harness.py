@@ -407,10 +407,10 @@ def http_get(port, path, method="GET", headers=None, body=None, limit_s=IO_LIMIT
 
 
 def raw_exchange(port, data, limit_s=IO_LIMIT_S):
-    """Sends bytes and returns everything that comes until the server closes or is silent 1 s."""
+    """Sends bytes and returns everything that comes until the server closes, or is silent for 1 s
+    after it has begun to answer."""
     with socket.create_connection(("127.0.0.1", port), limit_s) as connection:
         connection.sendall(data)
-        connection.settimeout(1)
         received = b""
         with contextlib.suppress(socket.timeout, ConnectionResetError):
             while True:
@@ -418,7 +418,19 @@ def raw_exchange(port, data, limit_s=IO_LIMIT_S):
                 if not chunk:
                     break
                 received += chunk
+                connection.settimeout(1)
         return received
+
+
+def fastest(measure, wanted_s, tries=5):
+    """Seconds of the fastest call of `measure`, which returns its own; stops when one is below
+    `wanted_s`. A machine that others use too may be slow, but what waits for a timer is never fast.
+    """
+    best = measure()
+    while best >= wanted_s and tries > 1:
+        tries -= 1
+        best = min(best, measure())
+    return best
 
 
 # --- Clusters -----------------------------------------------------------------------------------
