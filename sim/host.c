@@ -234,6 +234,9 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_leader_completeness(oracle, mirror);
     check_leader_quorum(oracle, mirror, raft);
     check_match(oracle, mirror, raft);
+    check_reads(oracle, mirror, raft->read_round_context,
+                node_reads_waiting(host->node, mirror->round_sent),
+                node_reads_waiting(host->node, raft->read_round_context));
     check_duties(host, mirror);
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));

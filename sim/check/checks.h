@@ -48,6 +48,15 @@ void check_candidate_contact(struct oracle *oracle, const struct mirror *mirror,
 void check_sent(struct oracle *oracle, const struct raft_message *message, raft_index start_index);
 /* [6] What a leader counts for a voter, and every node for itself, is on that disk. */
 void check_match(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+/* [10] A read is confirmed only by rounds sent after it arrived: reads that wait for the rounds
+ * sent up to the last look never become more. `round`: the newest round sent; `waiting_before`:
+ * reads that wait for mirror->round_sent or an earlier one; `waiting_now`: for `round` or earlier.
+ */
+void check_reads(struct oracle *oracle,
+                 struct mirror *mirror,
+                 uint64_t round,
+                 size_t waiting_before,
+                 size_t waiting_now);
 /* After a node has taken in a heartbeat of its own or a later term it follows the sender. */
 void check_follows(struct oracle *oracle,
                    node_id node,

@@ -1,6 +1,6 @@
 #include "front/resp_session.h"
 
-/* <unix ms>-<name>: interfaces.md. 15 digits reach the year 33658. */
+/* <unix ms>-<name>. 15 digits reach the year 33658. */
 #define ID_DIGITS_MAX 15
 #define ID_NAME_MAX   40
 

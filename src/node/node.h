@@ -139,6 +139,8 @@ void node_status(const struct node *node, struct node_status *out_status);
 
 /* For the simulator's checkers. Borrowed. */
 const struct raft *node_raft(const struct node *node);
+/* Reads that wait for a ReadIndex round with this context or a smaller one. */
+size_t node_reads_waiting(const struct node *node, uint64_t context);
 /* Hash of the applied state (data, request ids, shard time): equal at equal applied index. O(n).
  * 0 while there is no such state: not booted, or a snapshot is being installed. */
 uint64_t node_state_hash(struct node *node);

@@ -12,6 +12,11 @@
 
 #include <stdio.h>
 
+/* An empty directory would not be taken back under the old address (core/cluster/boot). */
+#define ADVICE                                                                                     \
+    "leave this node stopped and let the others go on; a node that lost its disk cannot be taken " \
+    "back yet"
+
 #define RING_FIRST 1024
 
 struct recovery {
@@ -206,13 +211,12 @@ static int judge(const struct recovery *recovery,
         (void)snprintf(
             error, error_size,
             "db/ holds applied entries but wal/ holds no term and vote: wal/ was lost or "
-            "replaced; start this node with an empty directory");
+            "replaced; " ADVICE);
         return Q_ECORRUPT;
     }
     if (recovery->count > 0 && recovery->first != start + 1) {
         (void)snprintf(error, error_size,
-                       "wal/ goes on with entry %llu after %llu: files of it are missing; start "
-                       "this node with an empty directory",
+                       "wal/ goes on with entry %llu after %llu: files of it are missing; " ADVICE,
                        (unsigned long long)recovery->first, start);
         return Q_ECORRUPT;
     }
@@ -220,7 +224,7 @@ static int judge(const struct recovery *recovery,
         (void)snprintf(
             error, error_size,
             "db/ holds the state as of entry %llu but the log begins after %llu: db/ was "
-            "lost or replaced by an older copy; start this node with an empty directory",
+            "lost or replaced by an older copy; " ADVICE,
             (unsigned long long)meta->applied_index, start);
         return Q_ECORRUPT;
     }

@@ -41,7 +41,7 @@ enum op {
 #undef X
 };
 
-/* How fresh a read must be, how durable a write (interfaces.md section 1). */
+/* How fresh a read must be, how durable a write. */
 enum level {
     LEVEL_DEFAULT, /* The keyspace's: linearizable. */
     LEVEL_LINEARIZABLE,

@@ -364,6 +364,15 @@ void requests_deliver(struct node *node)
     }
 }
 
+size_t node_reads_waiting(const struct node *node, uint64_t context)
+{
+    size_t count = 0;
+    for (struct list *link = node->reading.next; link != &node->reading; link = link->next) {
+        count += item(link)->read_context <= context;
+    }
+    return count;
+}
+
 void requests_reads_confirmed(struct node *node, uint64_t context, raft_index index)
 {
     struct list *link = list_first(&node->reading);
@@ -445,6 +454,8 @@ static void expire(struct node *node, struct node_request *request)
                    "no leader confirmed by a majority within %u ms; nothing was done", timeout_ms);
     if (request_is_write(request) && in_doubt) {
         say_unknown(node, request);
+    } else if (request->state == REQUEST_COUNTING) {
+        refuse(node, request, "TRYAGAIN", "counting the keys took longer than the request may");
     } else if (!node->booted) {
         refuse(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {

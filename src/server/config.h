@@ -6,7 +6,7 @@
 #include "node/node.h"
 #include "server/options.h"
 
-/* Exit codes of every command (interfaces.md, docs/reference/cli.md). */
+/* Exit codes of every command (docs/reference/cli.md). */
 enum exit_code {
     EXIT_OK = 0,
     EXIT_ERROR = 1,

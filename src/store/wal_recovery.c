@@ -13,8 +13,8 @@
 #define SEGMENT_FILE_MAX ((uint64_t)8 << 30)
 
 #define ADVICE                                                                                     \
-    "do not delete anything by hand: take this node out of the cluster, keep a copy of its data "  \
-    "directory, and let it come back empty under a new id"
+    "do not delete anything by hand: leave this node stopped, keep its directory, and let the "    \
+    "others go on; a node that lost its log cannot be taken back yet"
 
 /* Everything `wal/` holds. */
 struct listing {

@@ -5,8 +5,8 @@ import pathlib
 import signal
 import time
 
-from harness import (QUORATE, Dev, case, contains, equal, expect, main, resp, run,
-                     temporary_directory, wait_until)
+from harness import (QUORATE, Dev, Process, case, contains, equal, expect, free_base_port, main,
+                     new_directory, resp, run, temporary_directory, wait_until)
 
 
 def is_alive(pid):
@@ -125,6 +125,7 @@ def hopeless():
                             "--", "--heartbeat-ms", "never"], 15)
         equal(code, 1)
         contains(err, "ended with code 2")
+        contains(err, "--heartbeat-ms: 'never' is not a number", "the node's own words")
         contains((directory / "nodes" / "1" / "log").read_text(), "heartbeat-ms")
 
 
@@ -143,6 +144,22 @@ def detached():
         code, _, err = run([QUORATE, "dev", "stop", "--dir", directory], 20)
         equal(code, 1)
         contains(err, "no cluster runs in")
+
+
+# `quorate dev` waited for ever without a word.
+@case("a node that cannot get ready is named with its reason, and a list that is ignored is logged")
+def grown():
+    directory = new_directory()
+    base = free_base_port(2)
+    words = ["--dir", directory / "data", "--base-port", base]
+    equal(run([QUORATE, "dev", "--nodes", 1, *words, "--detach"], 30)[0], 0)
+    equal(run([QUORATE, "dev", "stop", "--dir", directory / "data"], 20)[0], 0)
+    more = Process([QUORATE, "dev", "--nodes", 2, *words], directory, "grown")
+    wait_until(lambda: "node 2 is not ready: waiting for" in more.stderr(), 15, "the reason")
+    expect("node 1 is not ready" not in more.stderr(), more.stderr())
+    contains((directory / "data" / "nodes" / "1" / "log").read_text(),
+             "event=cluster_list_ignored members=1 listed=2")
+    equal(more.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -575,6 +575,6 @@ class Serve(Ports):
 
 
 def leader_of(status):
-    """The leader's node number in a status document (interfaces.md: shards[0].leader)."""
+    """The leader's node number in a status document (docs/reference/http.md)."""
     shards = status.get("shards") or []
     return shards[0].get("leader") if shards else None

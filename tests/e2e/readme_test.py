@@ -2,10 +2,10 @@
 """The shell snippets of the README and of docs/guide are run, so that they cannot rot.
 
 Every ```sh block of a page runs in order against a fresh cluster, with the documents' ports and
-directories replaced by the test's own. What a comment quotes must be in the output. Lines that begin
-with `make` are left out: the runner of these tests and .ci/run are such lines themselves, and `make
-run` is the cluster the test starts. A line that ends with `&` starts a process for the rest of the
-page; a line NAME=VALUE sets a variable for the rest of its block.
+directories replaced by the test's own. What a comment quotes must be in the output. Lines that
+begin with `make` are left out: the runner of these tests and .ci/run are such lines themselves, and
+`make run` is the cluster the test starts. A line that ends with `&` starts a process for the rest
+of the page; a line NAME=VALUE sets a variable for the rest of its block.
 """
 import re
 import shlex

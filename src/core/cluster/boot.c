@@ -75,7 +75,8 @@ static void text_hex(struct text *text, uint64_t value)
 
 /* --- Complaints ------------------------------------------------------------------------------- */
 
-/* Shows `complaint` from now on, and asks for a log line when it is a new one. */
+/* Shows `complaint` from now on, and asks for a log line when there was none of late: two peers
+ * that complain by turns would otherwise fill the log at the pace of their hellos. */
 static void complain(struct boot *boot,
                      uint64_t now_ms,
                      const struct text *complaint,
@@ -83,14 +84,14 @@ static void complain(struct boot *boot,
 {
     const struct bytes text = bytes_of(complaint->out, complaint->used + 1);
     Q_CHECK(text.size <= sizeof boot->complaint);
-    const bool shown = now_ms < boot->complaint_at_ms + BOOT_COMPLAINT_KEEP_MS &&
-                       memcmp(boot->complaint, text.data, text.size) == 0;
-    if (!shown) {
-        memcpy(boot->complaint, text.data, text.size);
+    const bool complained =
+        boot->complaint[0] != '\0' && now_ms < boot->complaint_at_ms + BOOT_COMPLAINT_KEEP_MS;
+    memcpy(boot->complaint, text.data, text.size);
+    boot->complaint_at_ms = now_ms;
+    if (!complained) {
         effects->log = true;
         boot->log_at_ms = now_ms + BOOT_LOG_EVERY_MS;
     }
-    boot->complaint_at_ms = now_ms;
 }
 
 static void complain_lists_differ(struct boot *boot,

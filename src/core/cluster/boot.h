@@ -30,7 +30,7 @@
  *     - reply: send boot_write_hello(boot, false, w) to whoever sent the hello just received;
  *     - store_map: write boot->map to disk (identity file), durably, then call boot_map_stored;
  *       from then on boot_is_done and the node may start its Raft group;
- *     - log: log boot_text (every 5 s while waiting, and when a new complaint appears).
+ *     - log: log boot_text (every 5 s while waiting or complaining, and when a complaint begins).
  *   Go on with ticks and hellos after that: other nodes may still need the map.
  *
  * Pure. The caller owns struct boot; nothing is kept of the inputs.

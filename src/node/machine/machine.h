@@ -19,7 +19,7 @@
 #include "node/reply.h"
 #include "node/request.h"
 
-/* Rows of idempotency ids: how long, how many, how large in sum (interfaces.md section 2). */
+/* Rows of idempotency ids: how long, how many, how large in sum (docs/reference/limits.md). */
 #define ID_KEEP_MS   ((uint64_t)10 * 60 * 1000)
 #define ID_AHEAD_MS  ((uint64_t)60 * 1000)
 #define ID_ROWS_MAX  ((uint64_t)1 << 20)

@@ -389,6 +389,26 @@ TEST(different_lists_are_an_error_that_names_both)
     EXPECT(hear(&c, &other, 300).send_count == 0);
 }
 
+/* A node on an empty disk had two lines every 100 ms in its log: each member complained in its own
+ * words, and each text was news after the other one. */
+TEST(peers_that_complain_by_turns_do_not_fill_the_log)
+{
+    const char *const ad[] = {"a:1", "d:1"};
+    struct boot c = boot_of("c:1", ac, 2, 13);
+    struct boot a = boot_of("a:1", ab, 2, 11);
+    struct boot d = boot_of("d:1", ad, 2, 14);
+    size_t lines = 0;
+    for (uint64_t now_ms = 100; now_ms < 100 + 2 * BOOT_LOG_EVERY_MS; now_ms += 100) {
+        lines += hear(&c, &a, now_ms).log;
+        lines += hear(&c, &d, now_ms).log;
+        EXPECT(complains(&c, now_ms, "but d:1 with a:1,d:1"));
+        struct boot_effects effects;
+        boot_tick(&c, now_ms, &effects);
+        lines += effects.log;
+    }
+    EXPECT(lines == 2);
+}
+
 TEST(different_clusters_are_an_error_that_names_both)
 {
     struct boot a = boot_of("a:1", ab, 2, 11);
@@ -598,6 +618,7 @@ TEST_MAIN(CASE(a_list_of_one_forms_its_cluster_at_the_first_tick),
           CASE(two_thousand_random_boots_all_form_one_cluster),
           CASE(disks_lost_around_the_start_never_make_two_clusters),
           CASE(different_lists_are_an_error_that_names_both),
+          CASE(peers_that_complain_by_turns_do_not_fill_the_log),
           CASE(different_clusters_are_an_error_that_names_both),
           CASE(a_lost_disk_is_told_by_both_sides_and_never_adopts_the_map),
           CASE(a_disk_lost_between_agreeing_and_storing_is_the_same_error),

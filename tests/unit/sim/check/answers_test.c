@@ -45,6 +45,23 @@ TEST(the_repeat_of_a_request_is_answered_as_the_first_time)
     EXPECT(violation.found && strcmp(violation.checker, "exactly_once") == 0);
 }
 
+TEST(a_read_joins_no_round_that_was_sent_before_it_came)
+{
+    struct violation violation = {0};
+    struct oracle oracle = {.violation = &violation};
+    struct mirror mirror = {.id = 1,
+                            .role = RAFT_LEADER,
+                            .role_before = RAFT_LEADER,
+                            .term = 3,
+                            .term_before = 3,
+                            .round_sent = 7,
+                            .round_waiting = 2};
+    check_reads(&oracle, &mirror, 8, 1, 4); /* One confirmed; three more wait for round 8. */
+    EXPECT(!violation.found && mirror.round_sent == 8 && mirror.round_waiting == 4);
+    check_reads(&oracle, &mirror, 8, 5, 5);
+    EXPECT(violation.found && strcmp(violation.checker, "reads") == 0);
+}
+
 TEST(only_the_first_violation_is_kept)
 {
     struct violation violation = {0};
@@ -55,4 +72,5 @@ TEST(only_the_first_violation_is_kept)
 
 TEST_MAIN(CASE(a_local_read_may_be_old_but_never_wrong),
           CASE(the_repeat_of_a_request_is_answered_as_the_first_time),
+          CASE(a_read_joins_no_round_that_was_sent_before_it_came),
           CASE(only_the_first_violation_is_kept))
