@@ -24,15 +24,19 @@ struct worker {
 static void print_violation(const struct campaign_options *options,
                             const struct world_result *result)
 {
-    char nodes[32] = "";
-    if (options->world.nodes_forced > 0) {
-        (void)snprintf(nodes, sizeof nodes, " --nodes %u", options->world.nodes_forced);
+    char replay[128] = "";
+    if (options->world.partition_nodes > 0) {
+        partitions_replay(options->world.partition_nodes, result->seed, replay, sizeof replay);
+    } else if (options->world.nodes_forced > 0) {
+        (void)snprintf(replay, sizeof replay, "--seed %" PRIu64 " --nodes %u", result->seed,
+                       options->world.nodes_forced);
+    } else {
+        (void)snprintf(replay, sizeof replay, "--seed %" PRIu64, result->seed);
     }
     (void)printf("VIOLATION seed=%" PRIu64
-                 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim --seed "
-                 "%" PRIu64 "%s --verbose\n",
+                 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim %s --verbose\n",
                  result->seed, result->violation.checker, (double)result->violation.at_us / 1e6,
-                 result->violation.reason, result->seed, nodes);
+                 result->violation.reason, replay);
     (void)fflush(stdout);
 }
 
@@ -53,6 +57,7 @@ static void add(const struct campaign_options *options,
     result->operations += one->operations;
     result->faults += one->faults;
     result->hash += mix(one->seed, one->hash);
+    partitions_add(&result->partition, &one->partition);
     if (one->violation.found) {
         result->violations++;
         print_violation(options, one);
@@ -62,7 +67,11 @@ static void add(const struct campaign_options *options,
 static void run_one(const struct campaign_options *options, uint64_t seed, struct world_result *out)
 {
     struct sim_options world = options->world;
-    sim_options_draw(&world, seed);
+    if (world.partition_nodes > 0) {
+        partitions_options(&world, seed);
+    } else {
+        sim_options_draw(&world, seed);
+    }
     world_run(&world, out);
 }
 

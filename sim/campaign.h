@@ -20,7 +20,8 @@ struct campaign_result {
     uint64_t operations;
     uint64_t faults;
     uint64_t violations;
-    uint64_t hash; /* Does not depend on the order in which seeds ended. */
+    struct partition_summary partition; /* When partitions are enumerated. */
+    uint64_t hash;                      /* Does not depend on the order in which seeds ended. */
 };
 
 /* Runs one seed in this process and adds it to `result`; prints its violation, if any. */

@@ -123,8 +123,13 @@ static void keep_local_read(struct world *world,
 /* ---- sending ---- */
 
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
-static node_id choose_host(struct world *world)
+static node_id choose_host(const struct client *client)
 {
+    struct world *world = client->world;
+    if (world->options.partition_nodes > 0) { /* Somebody must be asking on every side. */
+        const node_id id = client->number % world->options.node_count + 1;
+        return world->hosts[id].node == NULL ? NODE_NONE : id;
+    }
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
@@ -195,7 +200,9 @@ static void send_slots(struct client *client)
             continue;
         }
         slot->state = SLOT_SENT;
-        slot->operation.attempts++;
+        if (slot->operation.attempts++ == 0) {
+            slot->asked_at_us = world->now_us;
+        }
         client->sent[client->sent_count++] = (uint8_t)i;
         operation_encode(&slot->operation, &client->request);
         world_trace(world, "client %u asks node %u: %s %s %.*s %s", client->number, client->host,
@@ -228,7 +235,7 @@ void client_wake(struct client *client, const struct event *event)
     if (client->host == NODE_NONE ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
-        client->host = choose_host(world);
+        client->host = choose_host(client);
         client->connection++;
     }
     if (client->host == NODE_NONE) {
@@ -305,6 +312,10 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                 (const char *)reply->text.data);
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
+    }
+    const bool reads = operation->kind == HISTORY_READ || operation->kind == HISTORY_RANGE;
+    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat) {
+        partitions_wrote(world, slot->asked_at_us);
     }
     if (operation->is_dropped && answer.outcome == HISTORY_OK) {
         world->selftest_done = true;

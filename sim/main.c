@@ -9,7 +9,10 @@
 #include <string.h>
 
 static const char USAGE[] =
-    "usage: quorate-sim --seed S | --seeds N [--start S] | --seeds-file PATH\n"
+    "usage: quorate-sim --seed S | --seeds N [--start S] | --seeds-file PATH | --partitions N\n"
+    "  --partitions N     every pattern of cut links from every leader, N = 3 or 5 nodes\n"
+    "  --pattern P        of these only that pattern\n"
+    "  --leader L         and only that first leader\n"
     "  --nodes N          force the number of nodes (1 to 7)\n"
     "  --jobs J           worker processes (default 1)\n"
     "  --time-limit SEC   start no new seed after this long\n"
@@ -23,6 +26,9 @@ static const char USAGE[] =
 struct arguments {
     struct campaign_options campaign;
     bool has_seed;
+    bool has_pattern;
+    uint64_t pattern;
+    uint64_t leader; /* 0 = each. */
     const char *seeds_file;
 };
 
@@ -62,6 +68,51 @@ static bool set_plant(const char *name)
 }
 #endif
 
+/* What partitions are to be enumerated. False when `name` is not about that or the number is
+ * wrong. */
+static bool parse_partitions(struct arguments *out, const char *name, const char *value)
+{
+    uint64_t number = 0;
+    if (strcmp(name, "--partitions") == 0) {
+        const bool ok = parse_number(value, NODES_MAX, &number) &&
+                        partitions_nodes_are_enumerated((uint32_t)number);
+        out->campaign.world.partition_nodes = (uint32_t)number;
+        return ok;
+    }
+    if (strcmp(name, "--pattern") == 0) {
+        out->has_pattern = true;
+        return parse_number(value, UINT32_MAX, &out->pattern);
+    }
+    if (strcmp(name, "--leader") == 0) {
+        return parse_number(value, NODES_MAX, &out->leader) && out->leader > 0;
+    }
+    return false;
+}
+
+/* Patterns and leaders as seeds. */
+static bool choose_partitions(struct arguments *out)
+{
+    const uint32_t nodes = out->campaign.world.partition_nodes;
+    if (nodes == 0) {
+        return !out->has_pattern && out->leader == 0;
+    }
+    if (out->leader > nodes || (out->leader > 0 && !out->has_pattern) ||
+        out->seeds_file != NULL || out->campaign.world.selftest) {
+        return false;
+    }
+    if (out->has_pattern) {
+        if (out->pattern >= partitions_pattern_count(nodes) || out->campaign.seed_count > 0) {
+            return false;
+        }
+        out->has_seed = out->leader > 0;
+        out->campaign.first_seed = out->pattern * nodes + (out->has_seed ? out->leader - 1 : 0);
+        out->campaign.seed_count = out->has_seed ? 1 : nodes;
+    } else if (out->campaign.seed_count == 0) {
+        out->campaign.seed_count = partitions_run_count(nodes);
+    }
+    return true;
+}
+
 /* An option with a number. False when `name` is none of them or the number is wrong. */
 static bool parse_numbered(struct arguments *out, const char *name, const char *value)
 {
@@ -92,7 +143,7 @@ static bool parse_numbered(struct arguments *out, const char *name, const char *
         out->campaign.jobs = (uint32_t)number;
         return ok;
     }
-    return false;
+    return parse_partitions(out, name, value);
 }
 
 static bool parse_flag(struct arguments *out, const char *name)
@@ -132,6 +183,9 @@ static bool parse_arguments(int count, char **values, struct arguments *out)
     }
     if (out->campaign.world.selftest && out->campaign.seed_count == 0) {
         out->campaign.seed_count = 1;
+    }
+    if (!choose_partitions(out)) {
+        return false;
     }
     return out->campaign.seed_count > 0 || out->seeds_file != NULL;
 }
@@ -185,6 +239,9 @@ int main(int count, char **values)
         campaign_run_seed(&arguments.campaign, arguments.campaign.first_seed, &result);
     } else if (arguments.campaign.seed_count > 0) {
         campaign_run(&arguments.campaign, &result);
+    }
+    if (arguments.campaign.world.partition_nodes > 0) {
+        partitions_print(&result.partition);
     }
     campaign_print(&result);
     return result.violations > 0 ? 1 : 0;

@@ -60,6 +60,10 @@ struct sim_options {
     uint32_t nodes_forced; /* 0 = drawn. */
     bool verbose;
     bool selftest; /* Drop one acknowledged write inside the cluster. */
+    /* Partitions by enumeration (sim/partitions); partition_nodes 0 = an ordinary run. */
+    uint32_t partition_nodes;
+    uint32_t partition_pattern;
+    node_id partition_leader;
 };
 
 const char *fault_name(enum fault_class class);

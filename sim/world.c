@@ -85,7 +85,7 @@ static void wake_clients(struct world *world)
     }
 }
 
-static raft_term newest_term(const struct world *world)
+raft_term world_newest_term(const struct world *world)
 {
     raft_term newest = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
@@ -95,18 +95,33 @@ static raft_term newest_term(const struct world *world)
     return newest;
 }
 
+static void step_fire(struct world *world)
+{
+    const bool enumerates = world->options.partition_nodes > 0;
+    if (enumerates) {
+        partitions_step(world);
+    }
+    if (world->now_us < world->phase_until_us) {
+        return;
+    }
+    if (enumerates) {
+        partitions_end(world);
+    }
+    faults_heal(world);
+    enter(world, PHASE_CONVERGE, LIVENESS_US);
+    wake_clients(world);
+}
+
 static void step_phase(struct world *world)
 {
     const bool late = world->now_us >= world->phase_until_us;
+    const bool enumerates = world->options.partition_nodes > 0;
     switch (world->phase) {
-    case PHASE_FIRE:
-        if (late) {
-            faults_heal(world);
-            enter(world, PHASE_CONVERGE, LIVENESS_US);
-            wake_clients(world);
-        }
-        return;
+    case PHASE_FIRE: step_fire(world); return;
     case PHASE_CONVERGE:
+        if (enumerates) {
+            partitions_step_healed(world);
+        }
         if (clients_are_idle(world) && judge_has_converged(world)) {
             enter(world, PHASE_CLOSING, LIVENESS_US);
             wake_clients(world);
@@ -117,18 +132,18 @@ static void step_phase(struct world *world)
     case PHASE_CLOSING:
         if (world->closing_done == workload_key_count(&world->workload) &&
             judge_has_converged(world)) {
-            world->quiet_term = newest_term(world);
+            world->quiet_term = world_newest_term(world);
             enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
         } else if (late) {
             report_liveness(world);
         }
         return;
     case PHASE_QUIET:
-        if (newest_term(world) != world->quiet_term) {
+        if (world_newest_term(world) != world->quiet_term) {
             violation_report(&world->violation, "liveness",
                              "the leader changed though nothing was wrong: term %llu, then %llu",
                              (unsigned long long)world->quiet_term,
-                             (unsigned long long)newest_term(world));
+                             (unsigned long long)world_newest_term(world));
         }
         if (late && !judge_has_converged(world)) {
             report_liveness(world);
@@ -284,6 +299,7 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .operations = world->operations_done,
                                         .faults = world->fault_count,
                                         .hash = world->hash,
+                                        .partition = world->partition_watch.figures,
                                         .violation = world->violation};
     world_deinit(world);
     heap_free(world);

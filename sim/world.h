@@ -23,6 +23,7 @@
 #include "sim/events.h"
 #include "sim/network.h"
 #include "sim/options.h"
+#include "sim/partitions.h"
 #include "sim/workload.h"
 
 #define CLIENTS_MAX       16
@@ -80,6 +81,7 @@ enum slot_state { SLOT_FREE, SLOT_READY, SLOT_SENT };
 struct slot {
     enum slot_state state;
     struct operation operation;
+    uint64_t asked_at_us;    /* First sent. */
     struct buf first_answer; /* To a request id, for its repeat. */
 };
 
@@ -132,6 +134,7 @@ struct world {
     size_t local_read_count;
     struct partition partitions[PARTITIONS_MAX];
     uint64_t partition_count;
+    struct partition_watch partition_watch;
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES];
     bool selftest_done;
@@ -147,6 +150,7 @@ struct world_result {
     uint64_t operations;
     uint64_t faults;
     uint64_t hash;
+    struct partition_figures partition;
     struct violation violation;
 };
 
@@ -160,6 +164,9 @@ void world_note(struct world *world, uint64_t a, uint64_t b);
 /* One line of the trace, when it is on. */
 void world_trace(const struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The largest term any node that runs has entered. */
+raft_term world_newest_term(const struct world *world);
 
 /* host.c: */
 void host_init(struct host *host, struct world *world, node_id id);

@@ -315,7 +315,14 @@ void node_resign(struct node *node)
         }
     }
     if (best != NODE_NONE) {
-        (void)raft_transfer(raft, node->env->monotonic_ms(node->env->context), best);
+        node_transfer(node, best);
+    }
+}
+
+void node_transfer(struct node *node, node_id to)
+{
+    if (node->booted) {
+        (void)raft_transfer(&node->replica.raft, node->env->monotonic_ms(node->env->context), to);
     }
 }
 

@@ -104,6 +104,8 @@ uint64_t node_next_deadline(const struct node *node);
 
 /* Hands leadership over (orderly shutdown). */
 void node_resign(struct node *node);
+/* Hands it to that node, if this one leads and that one catches up soon; else nothing happens. */
+void node_transfer(struct node *node, node_id to);
 /* Q_OK, or why the node must stop (failed log); `error` then has the text. */
 int node_health(const struct node *node, const char **out_error);
 

@@ -1,0 +1,348 @@
+#include "sim/partitions.h"
+
+#include "base/check.h"
+#include "sim/world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define HOLD_US            (60 * SECOND) /* How long a pattern stays. */
+#define SETUP_US           (60 * SECOND) /* Until then the wanted leader must lead. */
+#define STEADY_US          SECOND        /* It leads this long before the cut. */
+#define THINK_US           (100 * MILLISECOND)
+#define TIMEOUTS_TO_WRITE  10
+#define LEADER_CHANGES_MAX 1
+#define TERM_GROWTH_MAX    4
+
+/* ---- patterns ---- */
+
+bool partitions_nodes_are_enumerated(uint32_t nodes)
+{
+    return nodes == 3 || nodes == 5;
+}
+
+uint32_t partitions_pattern_count(uint32_t nodes)
+{
+    Q_CHECK(partitions_nodes_are_enumerated(nodes));
+    return nodes == 3 ? 64 : 1024;
+}
+
+uint32_t partitions_run_count(uint32_t nodes)
+{
+    return partitions_pattern_count(nodes) * nodes;
+}
+
+void partitions_links(uint32_t nodes, uint32_t pattern, struct link_map *out)
+{
+    Q_CHECK(pattern < partitions_pattern_count(nodes));
+    const bool is_directed = nodes == 3;
+    *out = (struct link_map){0};
+    uint32_t bit = 0;
+    for (node_id from = 1; from <= nodes; from++) {
+        for (node_id to = is_directed ? 1 : from + 1; to <= nodes; to++) {
+            if (from == to) {
+                continue;
+            }
+            const bool is_up = (pattern >> bit & 1) != 0;
+            out->up[from][to] = is_up;
+            if (!is_directed) {
+                out->up[to][from] = is_up;
+            }
+            bit++;
+        }
+    }
+    Q_CHECK(UINT32_C(1) << bit == partitions_pattern_count(nodes));
+}
+
+/* How many nodes of the set there are; 0 when two of them are not connected both ways. */
+static uint32_t size_when_connected(uint32_t nodes, const struct link_map *links, uint32_t set)
+{
+    uint32_t size = 0;
+    for (node_id a = 1; a <= nodes; a++) {
+        if ((set >> a & 1) == 0) {
+            continue;
+        }
+        size++;
+        for (node_id b = a + 1; b <= nodes; b++) {
+            if ((set >> b & 1) != 0 && !(links->up[a][b] && links->up[b][a])) {
+                return 0;
+            }
+        }
+    }
+    return size;
+}
+
+bool partitions_majority_is_connected(uint32_t nodes, const struct link_map *links)
+{
+    Q_CHECK(nodes > 0 && nodes <= NODES_MAX);
+    for (uint32_t set = 0; set < UINT32_C(2) << nodes; set += 2) {
+        if (size_when_connected(nodes, links, set) > nodes / 2) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- options ---- */
+
+void partitions_replay(uint32_t nodes, uint64_t seed, char *out, size_t size)
+{
+    if (seed < partitions_run_count(nodes)) {
+        (void)snprintf(out, size, "--partitions %u --pattern %u --leader %u", nodes,
+                       (uint32_t)seed / nodes, (uint32_t)seed % nodes + 1);
+    } else {
+        (void)snprintf(out, size, "--partitions %u --seed %" PRIu64, nodes, seed);
+    }
+}
+
+void partitions_options(struct sim_options *out, uint64_t seed)
+{
+    const uint32_t nodes = out->partition_nodes;
+    const uint64_t number = seed % partitions_run_count(nodes);
+    const struct sim_options given = *out;
+    *out = (struct sim_options){
+        .seed = seed,
+        .node_count = nodes,
+        .client_count = nodes,
+        .operation_count = (uint32_t)(nodes * (SETUP_US / THINK_US)),
+        .duration_us = SETUP_US, /* Put off by the time of the cut when that begins. */
+        .pipeline_max = 1,
+        .patience_us = 2 * SECOND,
+        .heartbeat_ms = 50,
+        .election_min_ms = 300,
+        .election_max_ms = 600,
+        .request_timeout_ms = 1000,
+        .wal_segment_size = 65536,
+        .log_keep_bytes = 65536, /* Little: who comes back late needs a snapshot. */
+        .parked_max = 1000,
+        .keys_per_class = 4,
+        .engine_flush_ppm = 10000,
+        .sync_mean_us = 500,
+        .network = {.delay_min_us = 100, .delay_mean_us = 500},
+        .verbose = given.verbose,
+        .partition_nodes = nodes,
+        .partition_pattern = (uint32_t)(number / nodes),
+        .partition_leader = (node_id)(number % nodes + 1),
+    };
+}
+
+/* ---- before the cut ---- */
+
+static uint64_t limit_us(const struct world *world)
+{
+    return TIMEOUTS_TO_WRITE * MILLISECOND * world->options.election_max_ms;
+}
+
+/* The node all others follow; NODE_NONE when they do not agree. */
+static node_id agreed_leader(const struct world *world)
+{
+    node_id leader = NODE_NONE;
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        if (raft == NULL || raft->leader == NODE_NONE ||
+            (leader != NODE_NONE && raft->leader != leader)) {
+            return NODE_NONE;
+        }
+        leader = raft->leader;
+    }
+    return leader;
+}
+
+static void cut(struct world *world)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    struct link_map links;
+    partitions_links(world->options.node_count, world->options.partition_pattern, &links);
+    for (node_id from = 1; from <= world->options.node_count; from++) {
+        for (node_id to = 1; to <= world->options.node_count; to++) {
+            if (from != to && !links.up[from][to]) {
+                network_block(&world->network, from, to, true);
+                world_trace(world, "link %u->%u is cut", from, to);
+            }
+        }
+    }
+    world->fault_count++;
+    world->operations_left = UINT32_MAX; /* Clients go on for as long as it stays. */
+    world->phase_until_us = world->now_us + HOLD_US;
+    watch->cut_at_us = world->now_us;
+    watch->last_write_us = world->now_us;
+    watch->cut_term = world_newest_term(world);
+    watch->figures.is_owed = partitions_majority_is_connected(world->options.node_count, &links);
+    world_trace(world, "pattern %u is on, leader %u, a majority is %sconnected",
+                world->options.partition_pattern, world->options.partition_leader,
+                watch->figures.is_owed ? "" : "not ");
+}
+
+static void make_leader(struct world *world)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    const node_id leader = agreed_leader(world);
+    if (leader != world->options.partition_leader) {
+        watch->steady_us = 0;
+        if (leader != NODE_NONE) {
+            node_transfer(world->hosts[leader].node, world->options.partition_leader);
+            host_touch(&world->hosts[leader]);
+        }
+        return;
+    }
+    if (watch->steady_us == 0) {
+        watch->steady_us = world->now_us;
+    }
+    if (world->now_us >= watch->steady_us + STEADY_US) {
+        cut(world);
+    }
+}
+
+/* ---- during the cut ---- */
+
+/* Terms after `since` in which somebody led. */
+static uint64_t count_leaders(struct world *world, raft_term since)
+{
+    uint64_t count = 0;
+    for (raft_term term = since + 1; term <= world_newest_term(world); term++) {
+        const struct term_record *record = oracle_term(&world->oracle, term);
+        count += record != NULL && record->leader != NODE_NONE;
+    }
+    return count;
+}
+
+static void report(struct world *world, const char *what, uint64_t is, uint64_t max)
+{
+    const node_id count = world->options.node_count;
+    struct link_map links;
+    partitions_links(count, world->options.partition_pattern, &links);
+    char text[200] = "";
+    size_t at = 0;
+    for (node_id a = 1; a <= count; a++) {
+        for (node_id b = 1; b <= count; b++) {
+            if (links.up[a][b] && at < sizeof text - 8) {
+                at += (size_t)snprintf(text + at, sizeof text - at, " %u>%u", a, b);
+            }
+        }
+    }
+    violation_report(&world->violation, "partitions",
+                     "%s: %" PRIu64 ", at most %" PRIu64
+                     " allowed (pattern %u, first leader %u, links up:%s)",
+                     what, is, max, world->options.partition_pattern,
+                     world->options.partition_leader, text);
+}
+
+static void require(struct world *world, const char *what, uint64_t is, uint64_t max)
+{
+    if (world->partition_watch.figures.is_owed && is > max) {
+        report(world, what, is, max);
+    }
+}
+
+static void look_at_pause(struct world *world)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    const uint64_t pause_us = world->now_us - watch->last_write_us;
+    if (pause_us > watch->figures.pause_max_us) {
+        watch->figures.pause_max_us = pause_us;
+    }
+    require(world, "ms without a write", pause_us / MILLISECOND, limit_us(world) / MILLISECOND);
+}
+
+static void look_at_leaders(struct world *world)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    const raft_term newest = world_newest_term(world);
+    if (watch->settled_term == 0 && world->now_us >= watch->cut_at_us + limit_us(world)) {
+        watch->settled_term = newest;
+    }
+    watch->figures.term_growth = newest - watch->cut_term;
+    require(world, "terms since the cut", watch->figures.term_growth, TERM_GROWTH_MAX);
+    if (watch->settled_term > 0) {
+        watch->figures.leader_changes = count_leaders(world, watch->settled_term);
+        require(world, "changes of leader in a minute", watch->figures.leader_changes,
+                LEADER_CHANGES_MAX);
+    }
+}
+
+void partitions_wrote(struct world *world, uint64_t asked_at_us)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    if (world->phase != PHASE_FIRE || watch->cut_at_us == 0 || asked_at_us < watch->cut_at_us) {
+        return;
+    }
+    if (!watch->figures.wrote) {
+        watch->figures.wrote = true;
+        watch->figures.first_write_us = world->now_us - watch->cut_at_us;
+    }
+    look_at_pause(world);
+    watch->last_write_us = world->now_us;
+}
+
+void partitions_step(struct world *world)
+{
+    Q_CHECK(world->phase == PHASE_FIRE);
+    if (world->partition_watch.cut_at_us == 0) {
+        make_leader(world);
+        return;
+    }
+    look_at_pause(world);
+    look_at_leaders(world);
+}
+
+/* ---- after the cut ---- */
+
+void partitions_end(struct world *world)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    watch->healed_at_us = world->now_us;
+    if (watch->cut_at_us == 0) {
+        report(world, "ms without the wanted leader", SETUP_US / MILLISECOND, 0);
+    }
+}
+
+void partitions_step_healed(struct world *world)
+{
+    struct partition_watch *watch = &world->partition_watch;
+    if (watch->is_whole) {
+        return;
+    }
+    watch->figures.heal_us = world->now_us - watch->healed_at_us;
+    watch->is_whole = judge_has_converged(world);
+    if (!watch->is_whole && watch->figures.heal_us > limit_us(world)) {
+        report(world, "ms to become whole again", watch->figures.heal_us / MILLISECOND,
+               limit_us(world) / MILLISECOND);
+    }
+}
+
+/* ---- many runs ---- */
+
+static void raise(uint64_t *worst, uint64_t value)
+{
+    *worst = value > *worst ? value : *worst;
+}
+
+void partitions_add(struct partition_summary *summary, const struct partition_figures *figures)
+{
+    struct partition_figures *worst =
+        figures->is_owed ? &summary->owed_worst : &summary->other_worst;
+    summary->owed_runs += figures->is_owed;
+    summary->other_runs += !figures->is_owed;
+    summary->other_wrote += !figures->is_owed && figures->wrote;
+    raise(&worst->first_write_us, figures->first_write_us);
+    raise(&worst->pause_max_us, figures->pause_max_us);
+    raise(&worst->leader_changes, figures->leader_changes);
+    raise(&worst->term_growth, figures->term_growth);
+    raise(&worst->heal_us, figures->heal_us);
+}
+
+void partitions_print(const struct partition_summary *summary)
+{
+    const struct partition_figures *owed = &summary->owed_worst;
+    const struct partition_figures *other = &summary->other_worst;
+    (void)printf("a majority is connected: runs=%" PRIu64 " first_write_ms<=%" PRIu64
+                 " pause_ms<=%" PRIu64 " leader_changes<=%" PRIu64 " terms<=%" PRIu64
+                 " heal_ms<=%" PRIu64 "\n",
+                 summary->owed_runs, owed->first_write_us / MILLISECOND,
+                 owed->pause_max_us / MILLISECOND, owed->leader_changes, owed->term_growth,
+                 owed->heal_us / MILLISECOND);
+    (void)printf("no majority is connected: runs=%" PRIu64 " wrote=%" PRIu64
+                 " leader_changes<=%" PRIu64 " terms<=%" PRIu64 " heal_ms<=%" PRIu64 "\n",
+                 summary->other_runs, summary->other_wrote, other->leader_changes,
+                 other->term_growth, other->heal_us / MILLISECOND);
+}
