@@ -220,11 +220,10 @@ static void report(struct world *world, const char *what, uint64_t is, uint64_t 
             }
         }
     }
-    violation_report(&world->violation, "partitions",
-                     "%s: %" PRIu64 ", at most %" PRIu64
-                     " allowed (pattern %u, first leader %u, links up:%s)",
-                     what, is, max, world->options.partition_pattern,
-                     world->options.partition_leader, text);
+    violation_report(
+        &world->violation, "partitions",
+        "%s: %" PRIu64 ", at most %" PRIu64 " allowed (pattern %u, first leader %u, links up:%s)",
+        what, is, max, world->options.partition_pattern, world->options.partition_leader, text);
 }
 
 static void require(struct world *world, const char *what, uint64_t is, uint64_t max)
@@ -335,12 +334,11 @@ void partitions_print(const struct partition_summary *summary)
 {
     const struct partition_figures *owed = &summary->owed_worst;
     const struct partition_figures *other = &summary->other_worst;
-    (void)printf("a majority is connected: runs=%" PRIu64 " first_write_ms<=%" PRIu64
-                 " pause_ms<=%" PRIu64 " leader_changes<=%" PRIu64 " terms<=%" PRIu64
-                 " heal_ms<=%" PRIu64 "\n",
-                 summary->owed_runs, owed->first_write_us / MILLISECOND,
-                 owed->pause_max_us / MILLISECOND, owed->leader_changes, owed->term_growth,
-                 owed->heal_us / MILLISECOND);
+    (void)printf(
+        "a majority is connected: runs=%" PRIu64 " first_write_ms<=%" PRIu64 " pause_ms<=%" PRIu64
+        " leader_changes<=%" PRIu64 " terms<=%" PRIu64 " heal_ms<=%" PRIu64 "\n",
+        summary->owed_runs, owed->first_write_us / MILLISECOND, owed->pause_max_us / MILLISECOND,
+        owed->leader_changes, owed->term_growth, owed->heal_us / MILLISECOND);
     (void)printf("no majority is connected: runs=%" PRIu64 " wrote=%" PRIu64
                  " leader_changes<=%" PRIu64 " terms<=%" PRIu64 " heal_ms<=%" PRIu64 "\n",
                  summary->other_runs, summary->other_wrote, other->leader_changes,

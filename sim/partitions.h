@@ -50,9 +50,9 @@ struct partition_watch {
     uint64_t cut_at_us; /* 0 = not yet. */
     uint64_t healed_at_us;
     uint64_t last_write_us;
-    uint64_t cut_term;      /* Newest term at the cut ... */
-    uint64_t settled_term;  /* ... and 10 election timeouts later; 0 = not yet. */
-    bool is_whole;          /* After the cut. */
+    uint64_t cut_term;     /* Newest term at the cut ... */
+    uint64_t settled_term; /* ... and 10 election timeouts later; 0 = not yet. */
+    bool is_whole;         /* After the cut. */
 };
 
 /* Sums over many runs. */
