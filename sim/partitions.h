@@ -3,7 +3,7 @@
  * DESIGN
  *
  * Three nodes have 6 directed links, hence 64 patterns of links that are up or down; five nodes
- * have 10 pairs, hence 1,024 undirected patterns. Partial partitions that stopped real systems
+ * have 10 pairs, hence 1,024 undirected patterns, and a table adds forms of one-way links. Partial partitions that stopped real systems
  * reproduce on five nodes (Alfatafta et al., OSDI'20), so these few are all of them. Each run is a
  * production cluster on a network without any other fault: a chosen node is made leader, the
  * pattern is laid on, clients write at every node for a minute, the links come back.
@@ -67,13 +67,15 @@ struct partition_summary {
 /* ---- patterns ---- */
 
 bool partitions_nodes_are_enumerated(uint32_t nodes);
-/* 64 for 3 nodes, 1,024 for 5. */
+/* 64 for 3 nodes; 1,024 for 5, and after them a few named forms with one-way links. */
 uint32_t partitions_pattern_count(uint32_t nodes);
 /* Patterns times leaders: run number = pattern * nodes + leader - 1. */
 uint32_t partitions_run_count(uint32_t nodes);
 /* Bit i of the pattern: the i-th link is up, in the order 1->2, 1->3, 2->1, 2->3, 3->1, 3->2 for
  * 3 nodes, and 1-2, 1-3, 1-4, 1-5, 2-3, .., 4-5 for 5. */
 void partitions_links(uint32_t nodes, uint32_t pattern, struct link_map *out);
+/* What a form is, in words; "" for an enumerated pattern. */
+const char *partitions_form(uint32_t nodes, uint32_t pattern);
 /* True when more than half of the nodes are connected to each other, each pair both ways. */
 bool partitions_majority_is_connected(uint32_t nodes, const struct link_map *links);
 
