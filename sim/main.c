@@ -96,8 +96,8 @@ static bool choose_partitions(struct arguments *out)
     if (nodes == 0) {
         return !out->has_pattern && out->leader == 0;
     }
-    if (out->leader > nodes || (out->leader > 0 && !out->has_pattern) ||
-        out->seeds_file != NULL || out->campaign.world.selftest) {
+    if (out->leader > nodes || (out->leader > 0 && !out->has_pattern) || out->seeds_file != NULL ||
+        out->campaign.world.selftest) {
         return false;
     }
     if (out->has_pattern) {

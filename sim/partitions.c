@@ -6,15 +6,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define PATTERNS_OF_3      64
-#define PATTERNS_OF_5      1024 /* Undirected; the forms of FORMS follow. */
-#define HOLD_US            (60 * SECOND) /* How long a pattern stays. */
-#define SETUP_US           (60 * SECOND) /* Until then the wanted leader must lead. */
-#define STEADY_US          SECOND        /* It leads this long before the cut. */
+#define PATTERNS_OF_3       64
+#define PATTERNS_OF_5       1024          /* Undirected; the forms of FORMS follow. */
+#define HOLD_US             (60 * SECOND) /* How long a pattern stays. */
+#define SETUP_US            (60 * SECOND) /* Until then the wanted leader must lead. */
+#define STEADY_US           SECOND        /* It leads this long before the cut. */
 #define OPERATIONS_A_SECOND 10
-#define TIMEOUTS_TO_WRITE  10
-#define LEADER_CHANGES_MAX 1
-#define TERM_GROWTH_MAX    4
+#define TIMEOUTS_TO_WRITE   10
+#define LEADER_CHANGES_MAX  1
+#define TERM_GROWTH_MAX     4
 
 /* ---- patterns ---- */
 
@@ -166,6 +166,7 @@ void partitions_options(struct sim_options *out, uint64_t seed)
         .partition_nodes = nodes,
         .partition_pattern = (uint32_t)(number / nodes),
         .partition_leader = (node_id)(number % nodes + 1),
+        .partition_resets = seed / partitions_run_count(nodes) % 2 == 1,
     };
 }
 
@@ -211,6 +212,9 @@ static void cut(struct world *world)
         for (node_id to = 1; to <= world->options.node_count; to++) {
             if (from != to && !links.up[from][to]) {
                 network_block(&world->network, from, to, true);
+                if (world->options.partition_resets && world->network.connected[from][to]) {
+                    faults_reset(world, from, to);
+                }
                 world_trace(world, "link %u->%u is cut", from, to);
             }
         }
@@ -392,12 +396,11 @@ void partitions_print(const struct partition_summary *summary)
 {
     const struct partition_figures *owed = &summary->owed_worst;
     const struct partition_figures *other = &summary->other_worst;
-    (void)printf("a majority is connected: runs=%" PRIu64 " first_write_ms<=%" PRIu64
-                 " pause_ms<=%" PRIu64 " leader_changes<=%" PRIu64 " terms<=%" PRIu64
-                 " heal_ms<=%" PRIu64 "\n",
-                 summary->owed_runs, owed->first_write_us / MILLISECOND,
-                 owed->pause_max_us / MILLISECOND, owed->leader_changes, owed->term_growth,
-                 owed->heal_us / MILLISECOND);
+    (void)printf(
+        "a majority is connected: runs=%" PRIu64 " first_write_ms<=%" PRIu64 " pause_ms<=%" PRIu64
+        " leader_changes<=%" PRIu64 " terms<=%" PRIu64 " heal_ms<=%" PRIu64 "\n",
+        summary->owed_runs, owed->first_write_us / MILLISECOND, owed->pause_max_us / MILLISECOND,
+        owed->leader_changes, owed->term_growth, owed->heal_us / MILLISECOND);
     (void)printf("no majority is connected: runs=%" PRIu64 " wrote=%" PRIu64
                  " leader_changes<=%" PRIu64 " terms<=%" PRIu64 " heal_ms<=%" PRIu64 "\n",
                  summary->other_runs, summary->other_wrote, other->leader_changes,

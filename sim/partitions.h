@@ -3,10 +3,11 @@
  * DESIGN
  *
  * Three nodes have 6 directed links, hence 64 patterns of links that are up or down; five nodes
- * have 10 pairs, hence 1,024 undirected patterns, and a table adds forms of one-way links. Partial partitions that stopped real systems
- * reproduce on five nodes (Alfatafta et al., OSDI'20), so these few are all of them. Each run is a
- * production cluster on a network without any other fault: a chosen node is made leader, the
- * pattern is laid on, clients write at every node for a minute, the links come back.
+ * have 10 pairs, hence 1,024 undirected patterns, and a table adds forms of one-way links. Partial
+ * partitions that stopped real systems reproduce on five nodes (Alfatafta et al., OSDI'20), so
+ * these few are all of them. Each run is a production cluster on a network without any other fault:
+ * a chosen node is made leader, the pattern is laid on, clients write at every node for a minute,
+ * the links come back.
  *
  * What is asked of a run depends on its pattern alone. Where a majority is mutually connected
  * (every link up, both ways) the cluster must go on: a write that was sent after the cut is
@@ -50,9 +51,9 @@ struct partition_watch {
     uint64_t cut_at_us; /* 0 = not yet. */
     uint64_t healed_at_us;
     uint64_t last_write_us;
-    uint64_t cut_term;      /* Newest term at the cut ... */
-    uint64_t settled_term;  /* ... and 10 election timeouts later; 0 = not yet. */
-    bool is_whole;          /* After the cut. */
+    uint64_t cut_term;     /* Newest term at the cut ... */
+    uint64_t settled_term; /* ... and 10 election timeouts later; 0 = not yet. */
+    bool is_whole;         /* After the cut. */
 };
 
 /* Sums over many runs. */
@@ -61,7 +62,7 @@ struct partition_summary {
     uint64_t other_runs;
     uint64_t other_wrote;                 /* Runs that went on though nothing was owed. */
     struct partition_figures owed_worst;  /* Largest of each figure. */
-    struct partition_figures other_worst; /* Only its term_growth and heal_us are filled in. */
+    struct partition_figures other_worst; /* Likewise, of the other runs. */
 };
 
 /* ---- patterns ---- */
@@ -85,7 +86,8 @@ void partitions_replay(uint32_t nodes, uint64_t seed, char *out, size_t size);
 /* ---- runs ---- */
 
 /* The options of a run. Its pattern and leader are seed % run count; seeds beyond are the same
- * runs with other delays. The fields of `out` that are not drawn are kept. */
+ * runs with other delays, in every second round with connections that are reset where a link is
+ * cut. The fields of `out` that are not drawn are kept. */
 void partitions_options(struct sim_options *out, uint64_t seed);
 /* Called at each look at the phase while links may be down: makes the leader, cuts, checks. */
 void partitions_step(struct world *world);

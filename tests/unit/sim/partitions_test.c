@@ -1,5 +1,6 @@
 /* sim/partitions: the arithmetic of patterns, and the checks on states they must object to. */
 #include "base/os/heap.h"
+#include "base/os/log.h"
 #include "harness/test.h"
 #include "sim/campaign.h"
 #include "sim/world.h"
@@ -116,7 +117,9 @@ TEST(seeds_go_through_every_pattern_and_leader_and_begin_again)
     EXPECT(options.verbose && options.node_count == 3 && options.client_count == 3);
     partitions_options(&options, 192 + 5);
     EXPECT(options.partition_pattern == 1 && options.partition_leader == 3);
-    EXPECT(options.seed == 197); /* Other delays. */
+    EXPECT(options.seed == 197 && options.partition_resets); /* Other delays, the other way. */
+    partitions_options(&options, 384 + 5);
+    EXPECT(options.partition_pattern == 1 && !options.partition_resets);
     EXPECT(partitions_run_count(5) == partitions_pattern_count(5) * 5);
 }
 
@@ -235,6 +238,7 @@ TEST(a_run_makes_the_leader_cuts_and_writes)
     const uint64_t seed = (1 + 4 + 8 + 32) * 3 + 2;
     const struct campaign_options options = {.world.partition_nodes = 3};
     struct campaign_result result = {0};
+    log_configure(LOG_OFF, false);
     campaign_run_seed(&options, seed, &result);
     EXPECT(result.seeds == 1 && result.violations == 0 && result.faults == 1);
     EXPECT(result.operations > 100 && result.simulated_us > 60 * SECOND);
