@@ -203,6 +203,15 @@ static node_id agreed_leader(const struct world *world)
     return leader;
 }
 
+static void cut_link(struct world *world, node_id from, node_id to)
+{
+    network_block(&world->network, from, to, true);
+    if (world->options.partition_resets && world->network.connected[from][to]) {
+        faults_reset(world, from, to);
+    }
+    world_trace(world, "link %u->%u is cut", from, to);
+}
+
 static void cut(struct world *world)
 {
     struct partition_watch *watch = &world->partition_watch;
@@ -211,11 +220,7 @@ static void cut(struct world *world)
     for (node_id from = 1; from <= world->options.node_count; from++) {
         for (node_id to = 1; to <= world->options.node_count; to++) {
             if (from != to && !links.up[from][to]) {
-                network_block(&world->network, from, to, true);
-                if (world->options.partition_resets && world->network.connected[from][to]) {
-                    faults_reset(world, from, to);
-                }
-                world_trace(world, "link %u->%u is cut", from, to);
+                cut_link(world, from, to);
             }
         }
     }
