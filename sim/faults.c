@@ -238,7 +238,7 @@ static void break_machine(struct world *world, enum fault_class class, struct ho
     case FAULT_PAUSE:
         world_trace(world, "node %u stands still for %llu ms", host->id,
                     (unsigned long long)(takes_us / MILLISECOND));
-        host->paused_until_us = world->now_us + takes_us;
+        host_pause(host, takes_us);
         break;
     case FAULT_DISK_SLOW: host->slow_until_us = world->now_us + takes_us; break;
     case FAULT_DISK_ERROR:

@@ -253,6 +253,18 @@ static void check_turn(struct host *host, const struct raft *raft)
     world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
 }
 
+void host_pause(struct host *host, uint64_t takes_us)
+{
+    const struct world *world = host->world;
+    host->paused_until_us = world->now_us + takes_us;
+    /* Its time stands still: an election that it had begun goes on where it was. */
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (host->heard_at_us[peer] != HEARD_NEVER) {
+            host->heard_at_us[peer] += takes_us;
+        }
+    }
+}
+
 void host_sample(struct host *host)
 {
     if (host->node == NULL || !host->has_raft || host_is_paused(host)) {

@@ -181,6 +181,8 @@ void host_timer(struct host *host, const struct event *event);
 /* Something happened to the node: it has its turn, at once or after the turn delay. */
 void host_touch(struct host *host);
 void host_turn(struct host *host);
+/* The process stands still for so long; what comes in waits. */
+void host_pause(struct host *host, uint64_t takes_us);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
 

@@ -213,6 +213,9 @@ void mirror_job_synced(struct mirror *mirror)
         }
         mirror->durable_last = mirror->job_last;
     }
+    if (mirror->job_start == mirror->job_last && mirror->durable_last > mirror->job_last) {
+        mirror->durable_last = mirror->job_last; /* An installed snapshot voided the whole log. */
+    }
     if (mirror->job_start > mirror->durable_start) {
         mirror->durable_start = mirror->job_start;
     }

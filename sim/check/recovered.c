@@ -1,5 +1,13 @@
 #include "sim/check/checks.h"
 
+/* The log behind an installed snapshot is void when it contradicts the snapshot's last entry: it is
+ * an uncommitted branch. Whether the snapshot is right is for other checkers to say. */
+static bool was_voided(const struct mirror *mirror, const struct raft *raft)
+{
+    const struct link_hash held = oracle_durable_at(mirror, raft->log.start_index);
+    return held.term != 0 && held.term != raft->log.start_term;
+}
+
 void check_recovered(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft)
 {
     const struct raft_hard_state *hard = &raft->hard;
@@ -22,7 +30,7 @@ void check_recovered(struct oracle *oracle, const struct mirror *mirror, const s
                                 : mirror->durable_last;
     const struct link_hash held = oracle_durable_at(mirror, last);
     raft_term term = 0;
-    if (held.term == 0 || last <= raft->log.start_index) {
+    if (held.term == 0 || last <= raft->log.start_index || was_voided(mirror, raft)) {
         return;
     }
     if (!raft_log_term(&raft->log, last, &term) || term != held.term) {

@@ -4,10 +4,15 @@
  * them), bits 1-2 = into how many segments the rest is cut. Whatever the bytes are, wal_open must
  * return, and a log that opens must take a batch and open again with it.
  */
+#include "base/check.h"
+#include "base/err.h"
 #include "base/hash.h"
+#include "base/os/heap.h"
 #include "harness/fault_files.h"
 #include "store/wal.h"
 #include "store/wal_format.h"
+
+#include <stdio.h>
 
 #define FIRST ((uint64_t)0x28)
 

@@ -55,7 +55,7 @@ static void make_leader(struct world *world, node_id wanted)
         (void)raft_transfer(raft, world->now_ms, wanted);
         world_run(world, 30);
     }
-    REQUIRE(!"the wanted node leads");
+    test_failed("the wanted node leads", __FILE__, __LINE__);
 }
 
 TEST(a_follower_answers_what_the_leader_did)

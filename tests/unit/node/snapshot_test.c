@@ -177,7 +177,7 @@ static void run_to_installation(struct scene *scene)
         }
         world_turns(world);
     }
-    REQUIRE(!"an installation begins");
+    test_failed("an installation begins", __FILE__, __LINE__);
 }
 
 TEST(a_crash_in_the_installation_installs_again_from_the_staged_file)

@@ -142,7 +142,7 @@ static struct world *new_world(bool is_owed)
 {
     struct world *world = heap_alloc(sizeof *world);
     world->options.partition_nodes = 3;
-    partitions_options(&world->options, 63 * 3);
+    partitions_options(&world->options, UINT64_C(63) * 3);
     oracle_init(&world->oracle, 3, &world->violation);
     world->now_us = 40 * SECOND;
     world->partition_watch = (struct partition_watch){.figures.is_owed = is_owed,
@@ -240,7 +240,7 @@ TEST(all_must_be_whole_ten_election_timeouts_after_the_cut)
 TEST(a_run_makes_the_leader_cuts_and_writes)
 {
     /* 1-2 and 2-3 are up: 1 + 4 + 8 + 32. */
-    const uint64_t seed = UINT64_C(45) * 3 + 2;
+    const uint64_t seed = (uint64_t)45 * 3 + 2;
     const struct campaign_options options = {.world.partition_nodes = 3};
     struct campaign_result result = {0};
     log_configure(LOG_OFF, false);
