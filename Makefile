@@ -14,7 +14,7 @@ PREFIX    ?= /usr/local
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: ## set up, build, and run three durable nodes on loopback until Ctrl-C (NODES=, BASE_PORT=)
@@ -47,6 +47,13 @@ sim: ## simulator: SEEDS=100 of them, or replay one with SEED=42
 	@scripts/install_deps.sh run
 	@scripts/build.sh release quorate-sim
 	@build/release/quorate-sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
+
+.PHONY: sim-partitions
+sim-partitions: ## every pattern of cut links from every first leader, 3 and 5 nodes (some minutes)
+	@scripts/install_deps.sh run
+	@scripts/build.sh release quorate-sim
+	@build/release/quorate-sim --partitions 3 --jobs 2
+	@build/release/quorate-sim --partitions 5 --jobs 2
 
 .PHONY: sim-plants
 sim-plants: ## which planted bugs the simulator catches, after how many seeds (PLANT=B01)

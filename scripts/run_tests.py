@@ -266,6 +266,8 @@ def sim_suites(everything):
                 alone=True)
     yield Suite("sim", "every seed that ever failed", [sim, "--seeds-file", "tests/seeds.txt"],
                 judge_sim(0), 600)
+    yield Suite("sim", "every pattern of links of 3 nodes, silent and reset",
+                [sim, "--partitions", "3", "--seeds", 2 * 192, "--jobs", JOBS], judge_sim(0))
     yield Suite("sim", "a dropped acknowledged write is noticed", [sim, "--plant-selftest"],
                 judge_sim(1))
     # One seed in a hundred, and how many workers there are must not matter either.

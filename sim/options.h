@@ -64,6 +64,7 @@ struct sim_options {
     uint32_t partition_nodes;
     uint32_t partition_pattern;
     node_id partition_leader;
+    bool partition_resets; /* Cut connections break at once instead of standing silently. */
 };
 
 const char *fault_name(enum fault_class class);

@@ -6,15 +6,39 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define HOLD_US            (60 * SECOND) /* How long a pattern stays. */
-#define SETUP_US           (60 * SECOND) /* Until then the wanted leader must lead. */
-#define STEADY_US          SECOND        /* It leads this long before the cut. */
-#define THINK_US           (100 * MILLISECOND)
-#define TIMEOUTS_TO_WRITE  10
-#define LEADER_CHANGES_MAX 1
-#define TERM_GROWTH_MAX    4
+#define PATTERNS_OF_3       64
+#define PATTERNS_OF_5       1024          /* Undirected; the forms of FORMS follow. */
+#define HOLD_US             (60 * SECOND) /* How long a pattern stays. */
+#define SETUP_US            (60 * SECOND) /* Until then the wanted leader must lead. */
+#define STEADY_US           SECOND        /* It leads this long before the cut. */
+#define OPERATIONS_A_SECOND 10
+#define TIMEOUTS_TO_WRITE   10
+#define LEADER_CHANGES_MAX  1
+#define TERM_GROWTH_MAX     4
 
 /* ---- patterns ---- */
+
+/* One-way links on 5 nodes are too many to enumerate: these stand for them. row[a-1][b-1] is '1'
+ * when node b hears node a. */
+static const struct form {
+    const char *name;
+    char row[5][6];
+} FORMS[] = {
+    {"1 is heard by all and hears nobody", {"-1111", "0-111", "01-11", "011-1", "0111-"}},
+    {"1 hears all and is heard by nobody", {"-0000", "1-111", "11-11", "111-1", "1111-"}},
+    {"1 hears 2 and 3 and is heard by 4 and 5", {"-0011", "1-111", "11-11", "011-1", "0111-"}},
+    {"1 hears all and is heard by 2", {"-1000", "1-111", "11-11", "111-1", "1111-"}},
+    {"1 is heard by all and hears 2", {"-1111", "1-111", "01-11", "011-1", "0111-"}},
+    {"1, 2, 3 are whole, 4 and 5 only hear", {"-1111", "1-111", "11-11", "000-0", "0000-"}},
+    {"1, 2, 3 are whole, 4 and 5 are only heard", {"-1100", "1-100", "11-00", "111-1", "1111-"}},
+    {"1 bridges 2, 3 and 4, 5, which hear 2, 3", {"-1111", "1-111", "11-11", "100-1", "1001-"}},
+    {"2, 3, 4 are whole, 1 hears 2, 5 hears 1", {"-0001", "1-110", "01-10", "011-0", "0000-"}},
+    {"a one-way ring", {"-1000", "0-100", "00-10", "000-1", "1000-"}},
+    {"each pair one way", {"-1111", "0-111", "00-11", "000-1", "0000-"}},
+    {"each pair one way, all alike", {"-1100", "0-110", "00-11", "100-1", "1100-"}},
+};
+
+#define FORM_COUNT (sizeof FORMS / sizeof FORMS[0])
 
 bool partitions_nodes_are_enumerated(uint32_t nodes)
 {
@@ -24,7 +48,7 @@ bool partitions_nodes_are_enumerated(uint32_t nodes)
 uint32_t partitions_pattern_count(uint32_t nodes)
 {
     Q_CHECK(partitions_nodes_are_enumerated(nodes));
-    return nodes == 3 ? 64 : 1024;
+    return nodes == 3 ? PATTERNS_OF_3 : PATTERNS_OF_5 + (uint32_t)FORM_COUNT;
 }
 
 uint32_t partitions_run_count(uint32_t nodes)
@@ -32,11 +56,30 @@ uint32_t partitions_run_count(uint32_t nodes)
     return partitions_pattern_count(nodes) * nodes;
 }
 
+static void form_links(const struct form *form, struct link_map *out)
+{
+    for (node_id from = 1; from <= 5; from++) {
+        for (node_id to = 1; to <= 5; to++) {
+            out->up[from][to] = form->row[from - 1][to - 1] == '1';
+        }
+    }
+}
+
+const char *partitions_form(uint32_t nodes, uint32_t pattern)
+{
+    Q_CHECK(pattern < partitions_pattern_count(nodes));
+    return nodes == 5 && pattern >= PATTERNS_OF_5 ? FORMS[pattern - PATTERNS_OF_5].name : "";
+}
+
 void partitions_links(uint32_t nodes, uint32_t pattern, struct link_map *out)
 {
     Q_CHECK(pattern < partitions_pattern_count(nodes));
     const bool is_directed = nodes == 3;
     *out = (struct link_map){0};
+    if (!is_directed && pattern >= PATTERNS_OF_5) {
+        form_links(&FORMS[pattern - PATTERNS_OF_5], out);
+        return;
+    }
     uint32_t bit = 0;
     for (node_id from = 1; from <= nodes; from++) {
         for (node_id to = is_directed ? 1 : from + 1; to <= nodes; to++) {
@@ -51,7 +94,7 @@ void partitions_links(uint32_t nodes, uint32_t pattern, struct link_map *out)
             bit++;
         }
     }
-    Q_CHECK(UINT32_C(1) << bit == partitions_pattern_count(nodes));
+    Q_CHECK(UINT32_C(1) << bit == (is_directed ? PATTERNS_OF_3 : PATTERNS_OF_5));
 }
 
 /* How many nodes of the set there are; 0 when two of them are not connected both ways. */
@@ -104,7 +147,7 @@ void partitions_options(struct sim_options *out, uint64_t seed)
         .seed = seed,
         .node_count = nodes,
         .client_count = nodes,
-        .operation_count = (uint32_t)(nodes * (SETUP_US / THINK_US)),
+        .operation_count = (uint32_t)(OPERATIONS_A_SECOND * SETUP_US / SECOND),
         .duration_us = SETUP_US, /* Put off by the time of the cut when that begins. */
         .pipeline_max = 1,
         .patience_us = 2 * SECOND,
@@ -123,10 +166,22 @@ void partitions_options(struct sim_options *out, uint64_t seed)
         .partition_nodes = nodes,
         .partition_pattern = (uint32_t)(number / nodes),
         .partition_leader = (node_id)(number % nodes + 1),
+        .partition_resets = seed / partitions_run_count(nodes) % 2 == 1,
     };
 }
 
 /* ---- before the cut ---- */
+
+/* Nodes do not crash in these runs, so what was last seen of each is how it is. */
+static raft_term newest_term(const struct world *world)
+{
+    raft_term newest = 0;
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const raft_term term = world->oracle.mirrors[id].term;
+        newest = term > newest ? term : newest;
+    }
+    return newest;
+}
 
 static uint64_t limit_us(const struct world *world)
 {
@@ -148,6 +203,15 @@ static node_id agreed_leader(const struct world *world)
     return leader;
 }
 
+static void cut_link(struct world *world, node_id from, node_id to)
+{
+    network_block(&world->network, from, to, true);
+    if (world->options.partition_resets && world->network.connected[from][to]) {
+        faults_reset(world, from, to);
+    }
+    world_trace(world, "link %u->%u is cut", from, to);
+}
+
 static void cut(struct world *world)
 {
     struct partition_watch *watch = &world->partition_watch;
@@ -156,8 +220,7 @@ static void cut(struct world *world)
     for (node_id from = 1; from <= world->options.node_count; from++) {
         for (node_id to = 1; to <= world->options.node_count; to++) {
             if (from != to && !links.up[from][to]) {
-                network_block(&world->network, from, to, true);
-                world_trace(world, "link %u->%u is cut", from, to);
+                cut_link(world, from, to);
             }
         }
     }
@@ -166,7 +229,7 @@ static void cut(struct world *world)
     world->phase_until_us = world->now_us + HOLD_US;
     watch->cut_at_us = world->now_us;
     watch->last_write_us = world->now_us;
-    watch->cut_term = world_newest_term(world);
+    watch->cut_term = newest_term(world);
     watch->figures.is_owed = partitions_majority_is_connected(world->options.node_count, &links);
     world_trace(world, "pattern %u is on, leader %u, a majority is %sconnected",
                 world->options.partition_pattern, world->options.partition_leader,
@@ -199,7 +262,7 @@ static void make_leader(struct world *world)
 static uint64_t count_leaders(struct world *world, raft_term since)
 {
     uint64_t count = 0;
-    for (raft_term term = since + 1; term <= world_newest_term(world); term++) {
+    for (raft_term term = since + 1; term <= newest_term(world); term++) {
         const struct term_record *record = oracle_term(&world->oracle, term);
         count += record != NULL && record->leader != NODE_NONE;
     }
@@ -220,10 +283,12 @@ static void report(struct world *world, const char *what, uint64_t is, uint64_t 
             }
         }
     }
-    violation_report(
-        &world->violation, "partitions",
-        "%s: %" PRIu64 ", at most %" PRIu64 " allowed (pattern %u, first leader %u, links up:%s)",
-        what, is, max, world->options.partition_pattern, world->options.partition_leader, text);
+    violation_report(&world->violation, "partitions",
+                     "%s: %" PRIu64 ", at most %" PRIu64
+                     " allowed (pattern %u %s, first leader %u, links up:%s)",
+                     what, is, max, world->options.partition_pattern,
+                     partitions_form(count, world->options.partition_pattern),
+                     world->options.partition_leader, text);
 }
 
 static void require(struct world *world, const char *what, uint64_t is, uint64_t max)
@@ -246,7 +311,7 @@ static void look_at_pause(struct world *world)
 static void look_at_leaders(struct world *world)
 {
     struct partition_watch *watch = &world->partition_watch;
-    const raft_term newest = world_newest_term(world);
+    const raft_term newest = newest_term(world);
     if (watch->settled_term == 0 && world->now_us >= watch->cut_at_us + limit_us(world)) {
         watch->settled_term = newest;
     }
@@ -323,6 +388,8 @@ void partitions_add(struct partition_summary *summary, const struct partition_fi
     summary->owed_runs += figures->is_owed;
     summary->other_runs += !figures->is_owed;
     summary->other_wrote += !figures->is_owed && figures->wrote;
+    worst->is_owed |= figures->is_owed;
+    worst->wrote |= figures->wrote;
     raise(&worst->first_write_us, figures->first_write_us);
     raise(&worst->pause_max_us, figures->pause_max_us);
     raise(&worst->leader_changes, figures->leader_changes);

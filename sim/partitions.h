@@ -3,10 +3,11 @@
  * DESIGN
  *
  * Three nodes have 6 directed links, hence 64 patterns of links that are up or down; five nodes
- * have 10 pairs, hence 1,024 undirected patterns. Partial partitions that stopped real systems
- * reproduce on five nodes (Alfatafta et al., OSDI'20), so these few are all of them. Each run is a
- * production cluster on a network without any other fault: a chosen node is made leader, the
- * pattern is laid on, clients write at every node for a minute, the links come back.
+ * have 10 pairs, hence 1,024 undirected patterns, and a table adds forms of one-way links. Partial
+ * partitions that stopped real systems reproduce on five nodes (Alfatafta et al., OSDI'20), so
+ * these few are all of them. Each run is a production cluster on a network without any other fault:
+ * a chosen node is made leader, the pattern is laid on, clients write at every node for a minute,
+ * the links come back.
  *
  * What is asked of a run depends on its pattern alone. Where a majority is mutually connected
  * (every link up, both ways) the cluster must go on: a write that was sent after the cut is
@@ -61,19 +62,21 @@ struct partition_summary {
     uint64_t other_runs;
     uint64_t other_wrote;                 /* Runs that went on though nothing was owed. */
     struct partition_figures owed_worst;  /* Largest of each figure. */
-    struct partition_figures other_worst; /* Only its term_growth and heal_us are filled in. */
+    struct partition_figures other_worst; /* Likewise, of the other runs. */
 };
 
 /* ---- patterns ---- */
 
 bool partitions_nodes_are_enumerated(uint32_t nodes);
-/* 64 for 3 nodes, 1,024 for 5. */
+/* 64 for 3 nodes; 1,024 for 5, and after them a few named forms with one-way links. */
 uint32_t partitions_pattern_count(uint32_t nodes);
 /* Patterns times leaders: run number = pattern * nodes + leader - 1. */
 uint32_t partitions_run_count(uint32_t nodes);
 /* Bit i of the pattern: the i-th link is up, in the order 1->2, 1->3, 2->1, 2->3, 3->1, 3->2 for
  * 3 nodes, and 1-2, 1-3, 1-4, 1-5, 2-3, .., 4-5 for 5. */
 void partitions_links(uint32_t nodes, uint32_t pattern, struct link_map *out);
+/* What a form is, in words; "" for an enumerated pattern. */
+const char *partitions_form(uint32_t nodes, uint32_t pattern);
 /* True when more than half of the nodes are connected to each other, each pair both ways. */
 bool partitions_majority_is_connected(uint32_t nodes, const struct link_map *links);
 
@@ -83,7 +86,8 @@ void partitions_replay(uint32_t nodes, uint64_t seed, char *out, size_t size);
 /* ---- runs ---- */
 
 /* The options of a run. Its pattern and leader are seed % run count; seeds beyond are the same
- * runs with other delays. The fields of `out` that are not drawn are kept. */
+ * runs with other delays, in every second round with connections that are reset where a link is
+ * cut. The fields of `out` that are not drawn are kept. */
 void partitions_options(struct sim_options *out, uint64_t seed);
 /* Called at each look at the phase while links may be down: makes the leader, cuts, checks. */
 void partitions_step(struct world *world);

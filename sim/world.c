@@ -85,7 +85,7 @@ static void wake_clients(struct world *world)
     }
 }
 
-raft_term world_newest_term(const struct world *world)
+static raft_term newest_term(const struct world *world)
 {
     raft_term newest = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
@@ -132,18 +132,18 @@ static void step_phase(struct world *world)
     case PHASE_CLOSING:
         if (world->closing_done == workload_key_count(&world->workload) &&
             judge_has_converged(world)) {
-            world->quiet_term = world_newest_term(world);
+            world->quiet_term = newest_term(world);
             enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
         } else if (late) {
             report_liveness(world);
         }
         return;
     case PHASE_QUIET:
-        if (world_newest_term(world) != world->quiet_term) {
+        if (newest_term(world) != world->quiet_term) {
             violation_report(&world->violation, "liveness",
                              "the leader changed though nothing was wrong: term %llu, then %llu",
                              (unsigned long long)world->quiet_term,
-                             (unsigned long long)world_newest_term(world));
+                             (unsigned long long)newest_term(world));
         }
         if (late && !judge_has_converged(world)) {
             report_liveness(world);

@@ -165,9 +165,6 @@ void world_note(struct world *world, uint64_t a, uint64_t b);
 void world_trace(const struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The largest term any node that runs has entered. */
-raft_term world_newest_term(const struct world *world);
-
 /* host.c: */
 void host_init(struct host *host, struct world *world, node_id id);
 void host_deinit(struct host *host);
