@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIM = ROOT / "build" / "plants" / "quorate-sim"
 
 # Not for every test run: these need hundreds of seeds, or the simulator does not see them.
-SLOW = {"B33", "B40", "B43", "RESP"}
+SLOW = {"B40", "B43", "RESP"}
 
 
 def plants():
