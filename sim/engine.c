@@ -1,6 +1,5 @@
 #include "sim/engine.h"
 
-#include "base/check.h"
 #include "base/err.h"
 #include "base/os/heap.h"
 #include "sim/draw.h"

@@ -1,7 +1,6 @@
 /* The cheap judges: what a closing read must hold, and what nobody may ever see. They catch a lost
  * or doubled element for certain, where a search over registers finds only what happens to be read
  * again before it is overwritten. */
-#include "base/check.h"
 #include "base/os/heap.h"
 #include "sim/check/history.h"
 #include "sim/check/judge.h"

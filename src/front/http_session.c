@@ -6,7 +6,6 @@
 #include "node/reply.h"
 
 #include <jansson.h>
-#include <stdio.h>
 
 struct http_session *http_session_new(struct session *session)
 {

@@ -3,8 +3,6 @@
 
 #include "front/resp_handlers.h"
 
-#include <stdio.h>
-
 static void print_ok(struct call *call)
 {
     resp_print_status(call->out, bytes_of_text("OK"));

@@ -3,7 +3,6 @@
  * No counter is kept, because keeping one would cost every SET a read; counting costs the one who
  * asks, and never stalls the loop.
  */
-#include "base/check.h"
 #include "base/os/heap.h"
 #include "node/node_private.h"
 

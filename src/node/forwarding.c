@@ -5,7 +5,6 @@
  * again: a node that is not the leader answers RETRY, and the node the client talks to looks for
  * the leader.
  */
-#include "base/check.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/node_private.h"

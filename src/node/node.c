@@ -2,7 +2,6 @@
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
-#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdarg.h>
@@ -81,7 +80,7 @@ int node_start(const struct node_options *options,
         err = recovery_start_replica(node, recovery, error, error_size);
         recovery = NULL;
     }
-    /* Without a map there was never a group here, so an empty log; it is read again at boot. */
+    /* Still here without a map: then there was never a group, and nothing in the log. */
     recovery_free(recovery);
     if (err != Q_OK) {
         node_free(node);

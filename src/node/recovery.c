@@ -5,7 +5,6 @@
  * another term, means that the state came from an installed snapshot whose reset of the log was
  * not durable yet: the log is discarded and begins anew after applied.
  */
-#include "base/check.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "node/node_private.h"

@@ -2,7 +2,6 @@
 
 #include "base/err.h"
 #include "base/os/clock.h"
-#include "base/os/heap.h"
 #include "cli/http_client.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* Reads the log back after a start: docs/formats/wal.md describes the algorithm. */
-#include "base/check.h"
 #include "base/err.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
