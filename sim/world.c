@@ -212,7 +212,6 @@ static void happen(struct world *world, struct event *event)
 static void run_events(struct world *world)
 {
     struct event event;
-    uint64_t count = 0;
     while (world->phase != PHASE_OVER && !world->violation.found &&
            events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
@@ -230,7 +229,7 @@ static void run_events(struct world *world)
         world_note(world, event.at_us, (uint64_t)event.kind << 32 | event.node);
         happen(world, &event);
         heap_free(event.data);
-        if (++count == EVENTS_MAX) {
+        if (++world->event_count == EVENTS_MAX) {
             violation_report(&world->violation, "liveness", "the run does not end");
         }
     }
@@ -298,11 +297,13 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
     *out_result = (struct world_result){.seed = options->seed,
                                         .simulated_us = world->now_us,
                                         .operations = world->operations_done,
+                                        .events = world->event_count,
                                         .faults = world->fault_count,
                                         .hash = world->hash,
                                         .has_ended = true,
                                         .partition = world->partition_watch.figures,
                                         .violation = world->violation};
+    memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
     world_deinit(world);
     heap_free(world);
 }

@@ -134,7 +134,8 @@ struct world {
     uint64_t partition_count;
     struct partition_watch partition_watch;
     uint64_t fault_count;
-    uint64_t faults_by_class[FAULT_CLASSES];
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
+    uint64_t event_count;
     bool selftest_done;
     raft_term quiet_term;
     struct oracle oracle;
@@ -146,7 +147,9 @@ struct world_result {
     uint64_t seed;
     uint64_t simulated_us;
     uint64_t operations;
+    uint64_t events;
     uint64_t faults;
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
     uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
     bool has_ended;      /* False: the process died of it. */
