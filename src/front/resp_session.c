@@ -322,7 +322,8 @@ static bool serve(struct resp_session *resp)
                         .arg_count = resp->arg_count,
                         .protocol = resp->protocol};
     const bool by_node = call.command != NULL && call.command->prepare != NULL;
-    if (by_node && resp->in_flight > 0 && op_writes(call.command->op) != resp->run_writes) {
+    if (by_node && resp->in_flight > 0 && op_writes(call.command->op) != resp->run_writes &&
+        !Q_PLANT(PIPELINE)) {
         return false;
     }
     resp->skip_this = resp->skip_next;
@@ -406,6 +407,9 @@ static void drop_command(struct resp_session *resp)
 static bool has_room(const struct resp_session *resp)
 {
     const size_t expected = resp->in_flight * resp->reply_size;
+    if (Q_PLANT(B70)) {
+        return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX;
+    }
     return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX &&
            buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
 }

@@ -7,6 +7,7 @@
  */
 #include "base/os/heap.h"
 #include "base/os/log.h"
+#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdio.h>
@@ -52,7 +53,7 @@ static void visit_entry(void *context, const struct wal_entry *entry)
         drop_after(recovery, 0);
         recovery->first = entry->index;
     } else {
-        drop_after(recovery, (size_t)(entry->index - recovery->first));
+        drop_after(recovery, (size_t)(entry->index - recovery->first) + (Q_PLANT(B30) ? 1 : 0));
     }
     if (recovery->count == recovery->capacity) {
         recovery->capacity = recovery->capacity > 0 ? recovery->capacity * 2 : RING_FIRST;
@@ -278,7 +279,8 @@ int recovery_start_replica(struct node *node,
     } else {
         discard_log(node, recovery);
     }
-    raft_recovered(&replica->raft, node->now_ms, meta->applied_index);
+    raft_recovered(&replica->raft, node->now_ms,
+                   Q_PLANT(B31) ? replica->raft.log.start_index : meta->applied_index);
     wal_release(node->wal, replica->group, replica->raft.log.start_index);
     replica->role = replica->raft.role;
     replica->term = replica->raft.hard.term;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/plant.h"
 
 static int fail(struct http_parser *parser, int status, const char *text)
 {
@@ -246,7 +247,8 @@ static int check_framing(struct http_parser *parser)
     struct bytes length = {0};
     const size_t codings = count_headers(parser, "TRANSFER-ENCODING", &coding);
     const size_t lengths = count_headers(parser, "CONTENT-LENGTH", &length);
-    if (codings > 1 || lengths > 1 || (codings == 1 && lengths == 1)) {
+    const bool two_lengths = lengths > 1 && !Q_PLANT(B72);
+    if (codings > 1 || two_lengths || (codings == 1 && lengths == 1 && !Q_PLANT(B72T))) {
         return fail(parser, 400, "more than one statement of the body's length");
     }
     if (codings == 1) {
@@ -259,7 +261,7 @@ static int check_framing(struct http_parser *parser)
         parser->chunked = true;
     }
     int64_t value = 0;
-    if (lengths == 1) {
+    if (lengths > 0) {
         if (!bytes_to_int64(length, &value) || value < 0) {
             return fail(parser, 400, "the Content-Length is malformed");
         }
