@@ -201,7 +201,7 @@ void client_wake_after(struct client *client, uint64_t delay_us);
 void client_disconnect(struct client *client);
 bool client_is_idle(const struct client *client);
 
-/* faults.c: */
+/* faults.c, fault_links.c: */
 void faults_init(struct world *world);
 void faults_happen(struct world *world, const struct event *event);
 void faults_end(struct world *world, const struct event *event);
