@@ -241,7 +241,8 @@ static void run_events(struct world *world)
 static void world_init(struct world *world, const struct sim_options *options)
 {
     world->options = *options;
-    prng_init(&world->prng, options->seed ^ UINT64_C(0x5157524154450001));
+    prng_init(&world->prng,
+              options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
     network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
     workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
                   options->value_padding_max);
@@ -299,6 +300,7 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .operations = world->operations_done,
                                         .faults = world->fault_count,
                                         .hash = world->hash,
+                                        .has_ended = true,
                                         .partition = world->partition_watch.figures,
                                         .violation = world->violation};
     world_deinit(world);

@@ -26,8 +26,6 @@
 #include "sim/partitions.h"
 #include "sim/workload.h"
 
-#define CLIENTS_MAX       16
-#define PIPELINE_MAX      8
 #define PARTITIONS_MAX    16
 #define LOCAL_READS_MAX   4096
 #define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
@@ -150,6 +148,8 @@ struct world_result {
     uint64_t operations;
     uint64_t faults;
     uint64_t hash;
+    uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
     struct violation violation;
 };
