@@ -61,8 +61,8 @@
     X(B68T, sim, "the count of uncommitted bytes begins anew at a term's start")                   \
     X(B69, unit_core_raft_paper_replication, "one message takes a follower's whole backlog")       \
     X(B70, unit_front_resp_session, "replies nobody reads pile up")                                \
-    X(B72, wire_http, "of two Content-Length headers the first counts")                            \
-    X(B72T, wire_http, "Content-Length beside Transfer-Encoding is accepted")                      \
+    X(B72, wire_http, "Content-Length beside Transfer-Encoding is accepted")                       \
+    X(B72T, wire_http, "HTTP/1.0 may have a Transfer-Encoding")                                    \
     X(B74, sim, "sizes of values in a snapshot have 16 bits")                                      \
     X(B75, wire_resp, "a parser reads two bytes behind its input")                                 \
     X(ABA, sim, "a storage completion of an earlier term marks a newer tail durable")              \

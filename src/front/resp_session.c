@@ -305,7 +305,7 @@ static void serve_by_node(struct call *call)
         (struct node_request){.request = call->request, .done = on_reply, .owner = slot};
     resp->run_writes = op_writes(call->request.op);
     resp->in_flight++;
-    if (Q_PLANT(RESP) && resp->slot_count > 1 && resp->served % 97 == 0) {
+    if (Q_PLANT(RESP) && resp->slot_count > 1 && resp->served % 7 == 0) {
         const size_t last = resp->slot_first + resp->slot_count - 1;
         resp->slots[last & (resp->slot_capacity - 1)] = slot_at(resp, resp->slot_count - 2);
         resp->slots[(last - 1) & (resp->slot_capacity - 1)] = slot;

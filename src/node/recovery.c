@@ -164,17 +164,19 @@ static bool log_fits(const struct recovery *recovery, const struct shard_meta *m
 
 static struct raft_config raft_config_of(struct node *node)
 {
+    const size_t append_max = node->options.append_size_max;
+    const size_t apply_max = node->options.apply_size_max;
     struct raft_config config = {
         .self = node->self,
         .voter_count = node->list.count,
         .heartbeat_ms = node->options.heartbeat_ms,
         .election_min_ms = node->options.election_min_ms,
         .election_max_ms = node->options.election_max_ms,
-        .append_bytes_max = APPEND_SIZE_MAX,
+        .append_bytes_max = append_max > 0 ? append_max : APPEND_SIZE_MAX,
         .inflight_messages_max = INFLIGHT_MESSAGES_MAX,
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = UNCOMMITTED_BYTES_MAX,
-        .apply_bytes_max = APPLY_BYTES_MAX,
+        .apply_bytes_max = apply_max > 0 ? apply_max : APPLY_BYTES_MAX,
         .seed = prng_next(&node->prng),
     };
     for (size_t i = 0; i < config.voter_count; i++) {
