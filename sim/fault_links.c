@@ -109,7 +109,8 @@ void fault_partition(struct world *world)
     bool inside[NODES_MAX + 1] = {false};
     const size_t wanted =
         prng_chance(&world->prng, 2, 3) ? 1 : (size_t)prng_between(&world->prng, 1, count - 1);
-    for (size_t i = 0; i < wanted; i++) {
+    inside[fault_pick_node(world)] = true;
+    for (size_t i = 1; i < wanted; i++) {
         inside[prng_between(&world->prng, 1, count)] = true;
     }
     for (node_id a = 1; a <= count; a++) {

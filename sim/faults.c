@@ -60,9 +60,24 @@ void faults_init(struct world *world)
 
 /* ---- for the classes ---- */
 
+node_id fault_pick_node(struct world *world)
+{
+    const node_id any = (node_id)prng_between(&world->prng, 1, world->options.node_count);
+    if (prng_chance(&world->prng, 2, 3)) {
+        return any;
+    }
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        if (raft != NULL && raft->role == RAFT_LEADER) {
+            return id;
+        }
+    }
+    return any;
+}
+
 struct host *fault_pick_host(struct world *world)
 {
-    struct host *host = &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
+    struct host *host = &world->hosts[fault_pick_node(world)];
     return host->node != NULL && !host_is_paused(host) ? host : NULL;
 }
 

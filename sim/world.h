@@ -67,7 +67,9 @@ struct host {
     struct buf outgoing;
     raft_index hashed_at; /* Applied index of the last state hash. */
     uint64_t heard_at_us[NODES_MAX + 1];
-    uint64_t sent_at_us[NODES_MAX + 1];     /* Last message of Raft to it, or its connection. */
+    uint64_t sent_at_us[NODES_MAX + 1]; /* Last message of Raft to it, or its connection. */
+    uint64_t said_incarnation;          /* In its messages, and the highest of earlier processes. */
+    uint64_t said_before;
     uint64_t incarnation_of[NODES_MAX + 1]; /* Newest process it has a Raft message of. */
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
