@@ -49,6 +49,7 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
     bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
     bool is_condemned; /* It has done so. */
     /* The process; node is NULL while it is down. */
