@@ -62,6 +62,11 @@ void check_follows(struct oracle *oracle,
                    node_id node,
                    const struct raft *raft,
                    const struct raft_message *message);
+/* Before and after a node took in a frame of another cluster: nothing of Raft may have changed. */
+void check_foreign(struct oracle *oracle,
+                   node_id node,
+                   const struct raft *before,
+                   const struct raft *after);
 /* A leader sends something to every connected voter in each heartbeat interval. `silent_ms`: since
  * the last message, the connection, or its election, whichever is latest. */
 void check_heartbeats(struct oracle *oracle,
