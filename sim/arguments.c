@@ -51,7 +51,7 @@ static bool parse_number(const char *text, uint64_t max, uint64_t *out)
 static bool set_plant(const struct parser *parser, const char *name)
 {
     static const char *const NAMES[] = {
-#define X(plant, text) #plant,
+#define X(plant, tool, text) #plant,
         Q_PLANT_MAP(X)
 #undef X
     };

@@ -351,7 +351,7 @@ void option_changes_print(const struct option_changes *changes, struct buf *out)
     }
 }
 
-void options_print(const struct sim_options *options, struct buf *out)
+void sim_options_print(const struct sim_options *options, struct buf *out)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         print_pair(out, TABLE[i].name, option_get(options, i));

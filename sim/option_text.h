@@ -72,7 +72,7 @@ bool option_changes_resolve(const struct option_changes *changes,
 /* Only what was given. */
 void option_changes_print(const struct option_changes *changes, struct buf *out);
 /* Every option but the seed. */
-void options_print(const struct sim_options *options, struct buf *out);
+void sim_options_print(const struct sim_options *options, struct buf *out);
 /* draw=0 and what is not plain: as short as it can be, and it still determines the run. */
 void options_print_short(const struct sim_options *options, struct buf *out);
 
