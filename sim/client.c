@@ -5,6 +5,10 @@
 #include "sim/draw.h"
 #include "sim/world.h"
 
+#include <stdio.h>
+
+#define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
+
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
     *client = (struct client){.world = world, .number = number};
@@ -190,6 +194,35 @@ static uint64_t patience_us(const struct world *world)
     return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
 }
 
+static void trace_request(const struct client *client, const struct operation *operation)
+{
+    const bool is_long = operation->argument_size > TRACE_SIZE_MAX;
+    char again[32] = "";
+    if (operation->attempts > 1) {
+        (void)snprintf(again, sizeof again, " (attempt %u)", operation->attempts);
+    }
+    world_trace(client->world, "client %u -> node %u: %s %s %.*s%s%s%s%s%s", client->number,
+                client->host, operation_name(operation), operation->key,
+                (int)(is_long ? TRACE_SIZE_MAX : operation->argument_size), operation->argument,
+                is_long ? "..." : "", operation->request_id[0] == '\0' ? "" : " id ",
+                operation->request_id, again,
+                operation->is_repeat ? " (asks for the answer once more)" : "");
+}
+
+static void trace_answer(const struct client *client,
+                         const struct operation *operation,
+                         const struct resp_reply *reply,
+                         const struct answer *answer)
+{
+    static const char *const OUTCOMES[] = {"?", "ok", "certainly not done", "perhaps done"};
+    const struct bytes text = answer->absent ? bytes_of_text("nothing there") : reply->text;
+    const bool is_long = text.size > TRACE_SIZE_MAX;
+    world_trace(client->world, "client %u <- node %u: %s %s: %s: %.*s%s", client->number,
+                client->host, operation_name(operation), operation->key, OUTCOMES[answer->outcome],
+                (int)(is_long ? TRACE_SIZE_MAX : text.size), (const char *)text.data,
+                is_long ? "..." : "");
+}
+
 static void send_slots(struct client *client)
 {
     struct world *world = client->world;
@@ -205,10 +238,7 @@ static void send_slots(struct client *client)
         }
         client->sent[client->sent_count++] = (uint8_t)i;
         operation_encode(&slot->operation, &client->request);
-        world_trace(world, "client %u asks node %u: %s %s %.*s %s", client->number, client->host,
-                    operation_name(&slot->operation), slot->operation.key,
-                    (int)(slot->operation.argument_size > 24 ? 24 : slot->operation.argument_size),
-                    slot->operation.argument, slot->operation.request_id);
+        trace_request(client, &slot->operation);
     }
     if (client->sent_count == 0) {
         return;
@@ -306,10 +336,7 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                          (const char *)reply->text.data);
         return;
     }
-    world_trace(world, "client %u: %s %s -> %d %.*s", client->number, operation_name(operation),
-                operation->key, (int)answer.outcome,
-                (int)(reply->text.size > 60 ? 60 : reply->text.size),
-                (const char *)reply->text.data);
+    trace_answer(client, operation, reply, &answer);
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
@@ -392,7 +419,8 @@ void client_disconnect(struct client *client)
 void client_timeout(struct client *client, const struct event *event)
 {
     if (client->connection == event->b && client->sent_count > 0) {
-        world_trace(client->world, "client %u gives up on node %u", client->number, client->host);
+        world_trace(client->world, "client %u gives up waiting for node %u", client->number,
+                    client->host);
         client_disconnect(client);
     }
 }

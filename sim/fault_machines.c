@@ -30,10 +30,7 @@ void fault_pause(struct world *world)
     if (host == NULL) {
         return;
     }
-    const uint64_t takes_us = fault_draw_length(world);
-    world_trace(world, "node %u stands still for %llu ms", host->id,
-                (unsigned long long)(takes_us / MILLISECOND));
-    host_pause(host, takes_us);
+    host_pause(host, fault_draw_length(world));
 }
 
 void fault_clock(struct world *world)
@@ -49,6 +46,7 @@ void fault_resign(struct world *world)
 {
     struct host *host = fault_pick_host(world);
     if (host != NULL) {
+        world_trace(world, "node %u is asked to give its leadership away", host->id);
         node_resign(host->node);
         host_touch(host);
     }

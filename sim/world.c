@@ -5,7 +5,6 @@
 #include "base/os/heap.h"
 #include "sim/draw.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #define SAMPLE_US   (500 * MILLISECOND)
@@ -21,28 +20,17 @@ void world_note(struct world *world, uint64_t a, uint64_t b)
     world->hash = hash ^ hash >> 32;
 }
 
-void world_trace(const struct world *world, const char *format, ...)
-{
-    if (!world->options.verbose) {
-        return;
-    }
-    (void)printf("%12.3f ", (double)world->now_us / 1000.0);
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vprintf(format, arguments);
-    va_end(arguments);
-    (void)printf("\n");
-}
-
 /* ---- phases ---- */
 
 static const char *const PHASES[] = {"fire", "converge", "closing", "quiet", "over"};
+static const char *const PURPOSES[] = {"load and faults", "faults are over, all must come to agree",
+                                       "every key is read once more", "the leader must stay", ""};
 
 static void enter(struct world *world, enum phase phase, uint64_t limit_us)
 {
     world->phase = phase;
     world->phase_until_us = world->now_us + limit_us;
-    world_trace(world, "phase: %s", PHASES[phase]);
+    world_trace(world, "phase %s: %s", PHASES[phase], PURPOSES[phase]);
 }
 
 static bool clients_are_idle(const struct world *world)
@@ -216,6 +204,7 @@ static void run_events(struct world *world)
            events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
         world->now_us = event.at_us;
+        trace_ends(world);
         if (is_for_dead_process(world, &event)) {
             heap_free(event.data);
             continue;
@@ -228,6 +217,7 @@ static void run_events(struct world *world)
         }
         world_note(world, event.at_us, (uint64_t)event.kind << 32 | event.node);
         happen(world, &event);
+        trace_changes(world);
         heap_free(event.data);
         if (++world->event_count == EVENTS_MAX) {
             violation_report(&world->violation, "liveness", "the run does not end");
@@ -293,6 +283,10 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
     world_init(world, options);
     run_events(world);
     judge_run(world);
+    if (world->violation.found) {
+        world_trace(world, "VIOLATION of %s: %s", world->violation.checker,
+                    world->violation.reason);
+    }
     world->violation.at_us = world->now_us;
     world_note(world, world->operations_done, history_count(world->history));
     *out_result = (struct world_result){.seed = options->seed,

@@ -24,6 +24,7 @@
 #include "sim/network.h"
 #include "sim/options.h"
 #include "sim/partitions.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #define PARTITIONS_MAX    16
@@ -150,6 +151,7 @@ struct world {
     struct oracle oracle;
     struct violation violation;
     uint64_t hash; /* Of every step so far. */
+    struct trace trace;
 };
 
 struct world_result {
@@ -173,9 +175,6 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 
 /* Folds a step into the hash. */
 void world_note(struct world *world, uint64_t a, uint64_t b);
-/* One line of the trace, when it is on. */
-void world_trace(const struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* host.c: */
 void host_init(struct host *host, struct world *world, node_id id);
