@@ -244,7 +244,7 @@ TEST(a_run_makes_the_leader_cuts_and_writes)
     partitions_options(&options, seed);
     struct world_result result;
     log_configure(LOG_OFF, false);
-    world_run_for(&options, &result);
+    world_run(&options, &result);
     EXPECT(!result.violation.found && result.faults == 1);
     EXPECT(result.operations > 100 && result.simulated_us > 60 * SECOND);
     const struct partition_figures *figures = &result.partition;
