@@ -151,7 +151,9 @@ static bool parse_valued(const struct parser *parser, const char *name, const ch
         return set_pair(parser, "nodes", value);
     }
     if (strcmp(name, "--partitions") == 0) {
-        return set_pair(parser, "partition_nodes", value);
+        const bool is_enumerated = strcmp(value, "3") == 0 || strcmp(value, "5") == 0;
+        return is_enumerated ? set_pair(parser, "partition_nodes", value)
+                             : refuse(parser, name, "must be 3 or 5");
     }
     for (size_t i = 0; i < NUMBER_KINDS; i++) {
         if (strcmp(name, NUMBERS[i].name) == 0) {

@@ -102,7 +102,7 @@ static void describe_chunk(struct reader *r, struct buf *out)
                       "snapshot %" PRIu64 " part %u%s term %" PRIu64 " up to %" PRIu64 "/%" PRIu64
                       ", %zu bytes",
                       chunk.id, chunk.sequence, chunk.last ? ", the last," : "", chunk.term,
-                      chunk.index, chunk.index_term, reader_left(r));
+                      chunk.index, chunk.index_term, chunk.data.size);
 }
 
 static void describe_ack(struct reader *r, struct buf *out)
