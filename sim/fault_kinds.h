@@ -6,6 +6,8 @@
 
 #include "sim/world.h"
 
+/* Nothing is broken this time: it does not count as having happened. */
+void fault_found_nothing(struct world *world);
 /* A machine whose process is up and not paused, or NULL when the one drawn is not. */
 struct host *fault_pick_host(struct world *world);
 /* EVENT_FAULT_END of this class comes with `what` after so long. */

@@ -102,6 +102,7 @@ void fault_partition(struct world *world)
     struct partition *partition = free_partition(world);
     const node_id count = world->options.node_count;
     if (partition == NULL || count < 2) {
+        fault_found_nothing(world);
         return;
     }
     *partition = (struct partition){0};
@@ -125,6 +126,7 @@ void fault_link(struct world *world)
     struct partition *partition = free_partition(world);
     const node_id count = world->options.node_count;
     if (partition == NULL || count < 2) {
+        fault_found_nothing(world);
         return;
     }
     *partition = (struct partition){0};
@@ -157,6 +159,9 @@ void fault_clog(struct world *world)
     if (host == NULL) {
         return;
     }
+    if (world->options.node_count < 2) {
+        fault_found_nothing(world);
+    }
     const uint64_t takes_us = draw_log_uniform(&world->prng, 100 * MILLISECOND, 3 * SECOND);
     const uint64_t until_us = world->now_us + takes_us;
     world_trace(world, "links of node %u are clogged for %llu ms", host->id,
@@ -176,5 +181,7 @@ void fault_reset(struct world *world)
     const node_id b = (node_id)prng_between(&world->prng, 1, count);
     if (a != b && world->network.connected[a][b]) {
         faults_reset(world, a, b);
+    } else {
+        fault_found_nothing(world);
     }
 }

@@ -49,6 +49,10 @@ void fault_resign(struct world *world)
 {
     struct host *host = fault_pick_host(world);
     if (host != NULL) {
+        const struct raft *raft = host_raft(host);
+        if (raft == NULL || raft->role != RAFT_LEADER || world->options.node_count < 2) {
+            fault_found_nothing(world);
+        }
         node_resign(host->node);
         host_touch(host);
     }

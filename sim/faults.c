@@ -46,10 +46,19 @@ void faults_init(struct world *world)
 
 /* ---- for the classes ---- */
 
+void fault_found_nothing(struct world *world)
+{
+    world->fault_missed = true;
+}
+
 struct host *fault_pick_host(struct world *world)
 {
     struct host *host = &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
-    return host->node != NULL && !host_is_paused(host) ? host : NULL;
+    if (host->node == NULL || host_is_paused(host)) {
+        fault_found_nothing(world);
+        return NULL;
+    }
+    return host;
 }
 
 void fault_ends_after(struct world *world, enum fault_class class, uint64_t takes_us, uint64_t what)
@@ -75,8 +84,9 @@ void faults_happen(struct world *world, const struct event *event)
     const enum fault_class class = (enum fault_class)event->a;
     schedule(world, class);
     world->fault_count++;
-    world->faults_by_class[class]++;
+    world->fault_missed = false;
     KINDS[class].begin(world);
+    world->coverage.faults[class] += !world->fault_missed;
 }
 
 void faults_end(struct world *world, const struct event *event)

@@ -17,6 +17,9 @@ static const char USAGE[] =
     "  --jobs J           worker processes (default 1)\n"
     "  --time-limit SEC   start no new seed after this long\n"
     "  --stop             stop at the first violation\n"
+    "  --hashes           one line a seed with the hash of its run\n"
+    "  --marks            at the end, which marks and faults were reached in how many seeds\n"
+    "  --require-marks    one that was not reached is a violation\n"
     "  --verbose          one line per event (with --seed)\n"
     "  --plant NAME       switch a planted bug on (builds with QUORATE_PLANTS only)\n"
     "  --plant-selftest   drop one acknowledged write: the checkers must see it\n"
@@ -29,6 +32,8 @@ struct arguments {
     bool has_pattern;
     uint64_t pattern;
     uint64_t leader; /* 0 = each. */
+    bool prints_marks;
+    bool requires_marks;
     const char *seeds_file;
 };
 
@@ -156,6 +161,18 @@ static bool parse_flag(struct arguments *out, const char *name)
         out->campaign.stop_at_violation = true;
         return true;
     }
+    if (strcmp(name, "--hashes") == 0) {
+        out->campaign.print_hashes = true;
+        return true;
+    }
+    if (strcmp(name, "--marks") == 0) {
+        out->prints_marks = true;
+        return true;
+    }
+    if (strcmp(name, "--require-marks") == 0) {
+        out->requires_marks = true;
+        return true;
+    }
     if (strcmp(name, "--plant-selftest") == 0) {
         out->campaign.world.selftest = true;
         return true;
@@ -242,6 +259,12 @@ int main(int count, char **values)
     }
     if (arguments.campaign.world.partition_nodes > 0) {
         partitions_print(&result.partition);
+    }
+    if (arguments.prints_marks) {
+        coverage_print(&result.coverage);
+    }
+    if (arguments.requires_marks && !coverage_judge(&result.coverage)) {
+        result.violations++;
     }
     campaign_print(&result);
     return result.violations > 0 ? 1 : 0;

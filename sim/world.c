@@ -289,17 +289,20 @@ static void world_deinit(struct world *world)
 void world_run(const struct sim_options *options, struct world_result *out_result)
 {
     struct world *world = heap_alloc(sizeof *world);
+    marks_clear();
     world_init(world, options);
     run_events(world);
     judge_run(world);
     world->violation.at_us = world->now_us;
     world_note(world, world->operations_done, history_count(world->history));
+    marks_read(world->coverage.marks);
     *out_result = (struct world_result){.seed = options->seed,
                                         .simulated_us = world->now_us,
                                         .operations = world->operations_done,
                                         .faults = world->fault_count,
                                         .hash = world->hash,
                                         .partition = world->partition_watch.figures,
+                                        .coverage = world->coverage,
                                         .violation = world->violation};
     world_deinit(world);
     heap_free(world);

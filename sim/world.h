@@ -18,6 +18,7 @@
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
 #include "sim/clock.h"
+#include "sim/coverage.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
 #include "sim/events.h"
@@ -136,7 +137,8 @@ struct world {
     uint64_t partition_count;
     struct partition_watch partition_watch;
     uint64_t fault_count;
-    uint64_t faults_by_class[FAULT_CLASSES];
+    bool fault_missed; /* The present one has found nothing to break. */
+    struct seed_coverage coverage;
     bool selftest_done;
     raft_term quiet_term;
     struct oracle oracle;
@@ -151,6 +153,7 @@ struct world_result {
     uint64_t faults;
     uint64_t hash;
     struct partition_figures partition;
+    struct seed_coverage coverage;
     struct violation violation;
 };
 

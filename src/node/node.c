@@ -1,5 +1,6 @@
 /* The node's life cycle, its turn, and messages in. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "node/node_private.h"
@@ -82,6 +83,8 @@ int node_start(const struct node_options *options,
     }
     /* Still here without a map: then there was never a group, and nothing in the log. */
     recovery_free(recovery);
+    Q_MARK_IF(NODE_START_IO_ERROR, err == Q_EIO);
+    Q_MARK_IF(NODE_START_NO_SPACE, err == Q_ENOSPC);
     if (err != Q_OK) {
         node_free(node);
         return err;
@@ -126,6 +129,7 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
 {
     struct peer *peer = node_peer(node, from);
     if (header->from_incarnation < peer->incarnation) {
+        Q_MARK(NODE_MESSAGE_OLD_PROCESS);
         return false;
     }
     if (header->from_incarnation > peer->incarnation) {
@@ -134,6 +138,7 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
         peer->forward_max = 0;
         memset(peer->forward_seen, 0, sizeof peer->forward_seen);
         if (known_before) {
+            Q_MARK(NODE_PEER_RESTARTED);
             forward_peer_lost(node, from);
         }
     }
@@ -196,6 +201,7 @@ void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct b
         receive_by_type(node, from, &header, &r);
         return;
     }
+    Q_MARK_IF(NODE_MESSAGE_UNBOOTED, !node->booted);
     if (!node->booted || cluster_id != node_cluster_id(node) || !note_peer(node, from, &header)) {
         return;
     }
@@ -221,6 +227,8 @@ void node_log_done(struct node *node, int result)
     node->now_ms = node->env->monotonic_ms(node->env->context);
     wal_job_end(node->wal, result);
     if (result != Q_OK) {
+        Q_MARK_IF(NODE_LOG_IO_ERROR, result == Q_EIO);
+        Q_MARK_IF(NODE_LOG_NO_SPACE, result == Q_ENOSPC);
         node_fail(node, result,
                   "writing the log failed (write or fdatasync below wal/; the kernel log may say "
                   "more); nothing more can be acknowledged");
@@ -313,6 +321,7 @@ void node_resign(struct node *node)
             best_match = progress->match_index;
         }
     }
+    Q_MARK_IF(NODE_NOBODY_TO_RESIGN_TO, best == NODE_NONE && raft->config.voter_count > 1);
     if (best != NODE_NONE) {
         node_transfer(node, best);
     }

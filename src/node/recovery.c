@@ -5,6 +5,7 @@
  * another term, means that the state came from an installed snapshot whose reset of the log was
  * not durable yet: the log is discarded and begins anew after applied.
  */
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "node/node_private.h"
@@ -49,9 +50,11 @@ static void visit_entry(void *context, const struct wal_entry *entry)
     const raft_index next = recovery->first + recovery->count;
     if (recovery->count == 0 || entry->index > next || entry->index < recovery->first) {
         /* The first, or a log that began anew further on. */
+        Q_MARK_IF(RECOVERY_BEGINS_ANEW, recovery->count > 0);
         drop_after(recovery, 0);
         recovery->first = entry->index;
     } else {
+        Q_MARK_IF(RECOVERY_TAIL_REPLACED, entry->index < next);
         drop_after(recovery, (size_t)(entry->index - recovery->first));
     }
     if (recovery->count == recovery->capacity) {
@@ -83,6 +86,7 @@ static void visit_reset(void *context, group_id stream)
 {
     struct recovery *recovery = context;
     if (stream == GROUP_DEFAULT) {
+        Q_MARK(RECOVERY_RESET);
         drop_after(recovery, 0);
     }
 }
@@ -140,6 +144,7 @@ static void drop_before(struct recovery *recovery, raft_index first)
         dropped++;
     }
     if (dropped > 0) {
+        Q_MARK(RECOVERY_BEFORE_START);
         memmove(recovery->entries, recovery->entries + dropped,
                 (recovery->count - dropped) * sizeof *recovery->entries);
         recovery->count -= dropped;
@@ -237,6 +242,7 @@ static void discard_log(struct node *node, const struct recovery *recovery)
     log_event(LOG_WARN, "log_discarded", "applied=%llu log_start=%llu",
               (unsigned long long)meta->applied_index,
               (unsigned long long)recovery->state.start_index);
+    Q_MARK(RECOVERY_LOG_DISCARDED);
     raft_log_reset(&replica->raft.log, meta->applied_index, meta->applied_term);
     replica_sync_payloads(replica);
     (void)wal_append_reset(node->wal, replica->group);
@@ -272,6 +278,10 @@ int recovery_start_replica(struct node *node,
     hlc_observe(&replica->clock, meta->shard_time);
     replica->raft.last_hlc = meta->shard_time;
     if (log_fits(recovery, meta)) {
+        Q_MARK_IF(RECOVERY_EMPTY, recovery->count == 0 && meta->applied_index == 0);
+        Q_MARK_IF(RECOVERY_SNAPSHOT_ONLY, recovery->count == 0 && meta->applied_index > 0);
+        Q_MARK_IF(RECOVERY_APPLIES,
+                  meta->applied_index < recovery->state.start_index + recovery->count);
         raft_log_reset(&replica->raft.log, recovery->state.start_index, recovery->state.start_term);
         replica_sync_payloads(replica);
         fill_log(replica, recovery);

@@ -5,6 +5,7 @@
  */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/plant.h"
 #include "node/machine/machine_private.h"
 
@@ -50,6 +51,7 @@ int ids_lookup(struct machine *machine,
         return err;
     }
     if (row.exists && !Q_PLANT(B44)) {
+        Q_MARK(ID_ANSWERED);
         buf_append(reply, row.contents);
         *out_answered = true;
     }
@@ -62,6 +64,9 @@ int ids_lookup(struct machine *machine,
     const bool well_formed = id_time(request->request_id, &ms);
     if (!well_formed || ms + ID_KEEP_MS < now || ms <= machine->meta.id_evicted_ms ||
         ms > now + ID_AHEAD_MS) {
+        Q_MARK_IF(ID_TOO_OLD, ms + ID_KEEP_MS < now);
+        Q_MARK_IF(ID_AHEAD, ms > now + ID_AHEAD_MS);
+        Q_MARK_IF(ID_BELOW_EVICTED, ms + ID_KEEP_MS >= now && ms <= machine->meta.id_evicted_ms);
         reply_error(reply, "REQIDEXPIRED",
                     "the request id's time is outside the window kept; nothing was done");
         *out_answered = true;
@@ -107,6 +112,7 @@ static int evict(struct machine *machine)
         row.size += order.size - 13;
         overlay_delete(&machine->overlay, storage_key_bytes(&row));
         overlay_delete(&machine->overlay, order);
+        Q_MARK(ID_EVICTED);
         meta->id_rows--;
         meta->id_bytes -= bytes;
         meta->id_evicted_ms = ms > meta->id_evicted_ms ? ms : meta->id_evicted_ms;
