@@ -4,18 +4,28 @@
 #include "base/os/heap.h"
 #include "sim/draw.h"
 
+/* A flush that nobody waits for is done when it is asked for the so-manieth time on average. */
+#define FLUSH_POLLS 8
+
 struct sim_engine {
     struct engine base;
     struct engine *inner; /* Owned. */
     struct engine_ops ops;
     struct prng prng;
     uint32_t flush_ppm;
+    bool flush_pending; /* Asked for, and not yet done. */
     bool is_off;
 };
 
 static struct sim_engine *of(struct engine *engine)
 {
     return (struct sim_engine *)(void *)engine;
+}
+
+static int flush_now(struct sim_engine *sim)
+{
+    sim->flush_pending = false;
+    return sim->inner->ops->flush(sim->inner, true);
 }
 
 static int sim_get(struct engine *engine, struct bytes key, struct engine_value *out_value)
@@ -26,8 +36,14 @@ static int sim_get(struct engine *engine, struct bytes key, struct engine_value 
 
 static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
 {
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->get_persisted(inner, key, out);
+    struct sim_engine *sim = of(engine);
+    if (!sim->is_off && sim->flush_pending && prng_chance(&sim->prng, 1, FLUSH_POLLS)) {
+        const int err = flush_now(sim);
+        if (err != Q_OK) {
+            return err;
+        }
+    }
+    return sim->inner->ops->get_persisted(sim->inner, key, out);
 }
 
 static int sim_write(struct engine *engine, const struct engine_operation *operations, size_t count)
@@ -38,7 +54,7 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
     }
     const int err = sim->inner->ops->write(sim->inner, operations, count);
     if (err == Q_OK && draw_ppm(&sim->prng, sim->flush_ppm)) {
-        return sim->inner->ops->flush(sim->inner, true);
+        return flush_now(sim);
     }
     return err;
 }
@@ -46,7 +62,14 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
 static int sim_flush(struct engine *engine, bool wait)
 {
     struct sim_engine *sim = of(engine);
-    return sim->is_off ? Q_EIO : sim->inner->ops->flush(sim->inner, wait);
+    if (sim->is_off) {
+        return Q_EIO;
+    }
+    if (!wait) {
+        sim->flush_pending = true;
+        return Q_OK;
+    }
+    return flush_now(sim);
 }
 
 static struct engine_snapshot *sim_snapshot_new(struct engine *engine)
@@ -113,6 +136,7 @@ void sim_engine_power_on(struct engine *engine)
 {
     struct sim_engine *sim = of(engine);
     const uint64_t unflushed = memory_engine_unflushed(sim->inner);
+    sim->flush_pending = false;
     memory_engine_crash(sim->inner, (size_t)prng_below(&sim->prng, unflushed + 1));
     sim->is_off = false;
 }
