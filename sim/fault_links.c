@@ -178,7 +178,9 @@ void fault_reset(struct world *world)
 {
     const node_id count = world->options.node_count;
     const node_id a = (node_id)prng_between(&world->prng, 1, count);
-    const node_id b = (node_id)prng_between(&world->prng, 1, count);
+    /* Any of the others. */
+    const node_id b =
+        count < 2 ? a : (node_id)((a + prng_below(&world->prng, count - 1)) % count + 1);
     if (a != b && world->network.connected[a][b]) {
         faults_reset(world, a, b);
     } else {

@@ -45,15 +45,19 @@ void fault_clock(struct world *world)
     }
 }
 
+/* The first leader at or after the machine drawn: there may be two for a while. */
 void fault_resign(struct world *world)
 {
-    struct host *host = fault_pick_host(world);
-    if (host != NULL) {
+    const node_id count = world->options.node_count;
+    const node_id first = (node_id)prng_between(&world->prng, 1, count);
+    for (node_id i = 0; i < count && count > 1; i++) {
+        struct host *host = &world->hosts[(first - 1 + i) % count + 1];
         const struct raft *raft = host_raft(host);
-        if (raft == NULL || raft->role != RAFT_LEADER || world->options.node_count < 2) {
-            fault_found_nothing(world);
+        if (raft != NULL && raft->role == RAFT_LEADER && !host_is_paused(host)) {
+            node_resign(host->node);
+            host_touch(host);
+            return;
         }
-        node_resign(host->node);
-        host_touch(host);
     }
+    fault_found_nothing(world);
 }

@@ -10,23 +10,18 @@
 #define ID_KEPT_MS  UINT64_C(600000)
 #define ID_AHEAD_MS UINT64_C(60000)
 
-void workload_init(struct workload *workload,
-                   uint64_t seed,
-                   uint32_t keys_per_class,
-                   uint32_t padding_max)
+void workload_init(struct workload *workload, uint64_t seed, const struct sim_options *options)
 {
-    Q_CHECK(keys_per_class > 0 && keys_per_class <= WORKLOAD_KEYS_MAX);
+    Q_CHECK(options->keys_per_class > 0 && options->keys_per_class <= WORKLOAD_KEYS_MAX);
     memset(workload, 0, sizeof *workload);
     prng_init(&workload->prng, seed);
-    workload->keys_per_class = keys_per_class;
-    workload->padding_max = padding_max;
+    workload->keys_per_class = options->keys_per_class;
+    workload->padding_max = options->value_padding_max;
+    workload->filler_size = options->filler_size;
+    workload->odd_percent = options->odd_percent;
+    workload->ids_lag = options->ids_lag;
     workload->id_percent = (uint32_t)(prng_below(&workload->prng, 4) * 30);
     workload->local_percent = (uint32_t)(prng_below(&workload->prng, 3) * 15);
-    if (prng_chance(&workload->prng, 1, 4)) {
-        workload->filler_size = (uint32_t)prng_between(&workload->prng, 20000, 100000);
-    }
-    workload->odd_percent = prng_chance(&workload->prng, 1, 2) ? 5 : 0;
-    workload->ids_lag = prng_chance(&workload->prng, 1, 4);
     for (size_t i = 0; i < WORKLOAD_CLASSES; i++) {
         workload->class_weight[i] = (uint32_t)prng_between(&workload->prng, 1, 4);
     }

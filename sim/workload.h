@@ -12,6 +12,7 @@
 #include "sim/check/history.h"
 #include "sim/check/violation.h"
 #include "sim/oddities.h"
+#include "sim/options.h"
 #include "sim/resp_reader.h"
 
 #define WORKLOAD_KEYS_MAX  8 /* Per class. */
@@ -46,24 +47,21 @@ struct workload {
     struct prng prng;
     uint32_t keys_per_class;
     uint32_t padding_max;
-    uint32_t filler_size; /* Of large values, so that snapshots need several pieces; 0 = none. */
+    uint32_t filler_size; /* Of large values; 0 = none. */
     uint64_t unique;      /* Counts values and request ids. */
     uint8_t *owners;      /* Owned: the register each value was drawn for, 255 = none. */
     size_t owner_capacity;
     uint32_t id_percent;
     uint32_t local_percent;
     uint32_t odd_percent;
-    bool ids_lag; /* Some clients' clocks are so wrong that their ids are soon too old. */
+    bool ids_lag;
     uint32_t class_weight[WORKLOAD_CLASSES];
     /* A value recently written to each register, for SET IFEQ. */
     char recent[WORKLOAD_KEYS_MAX][WORKLOAD_TEXT_SIZE];
     size_t recent_size[WORKLOAD_KEYS_MAX];
 };
 
-void workload_init(struct workload *workload,
-                   uint64_t seed,
-                   uint32_t keys_per_class,
-                   uint32_t padding_max);
+void workload_init(struct workload *workload, uint64_t seed, const struct sim_options *options);
 void workload_deinit(struct workload *workload);
 /* Draws an operation. `wall_ms` and `client` go into its request id, when it has one. */
 void workload_draw(struct workload *workload,

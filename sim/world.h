@@ -27,8 +27,6 @@
 #include "sim/partitions.h"
 #include "sim/workload.h"
 
-#define CLIENTS_MAX       16
-#define PIPELINE_MAX      8
 #define PARTITIONS_MAX    16
 #define LOCAL_READS_MAX   4096
 #define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
@@ -137,6 +135,8 @@ struct world {
     uint64_t partition_count;
     struct partition_watch partition_watch;
     uint64_t fault_count;
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
+    uint64_t event_count;
     bool fault_missed; /* The present one has found nothing to break. */
     struct seed_coverage coverage;
     bool selftest_done;
@@ -150,8 +150,12 @@ struct world_result {
     uint64_t seed;
     uint64_t simulated_us;
     uint64_t operations;
+    uint64_t events;
     uint64_t faults;
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
+    uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
     struct seed_coverage coverage;
     struct violation violation;

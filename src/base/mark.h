@@ -33,8 +33,6 @@
     X(RAFT_VOTE_REPLY_DOUBLED, "a second answer of the same voter is not counted")                 \
     X(RAFT_PRE_VOTE_REPLY_OLD, "a pre-vote arrives that was asked for an earlier term")            \
     X(RAFT_ELECTION_REFUSED, "a candidate gives up because a quorum said no")                      \
-    X(RAFT_OWN_VOTE_DECIDES,                                                                       \
-      "the candidate's own vote becomes durable last and wins the election")                       \
     X(RAFT_CAMPAIGN_DISK_STUCK, "no campaign is begun because the log device hangs")               \
     X(RAFT_LEADER_BY_TRANSFER, "a transfer's target becomes leader")                               \
     X(RAFT_LEADER_INHERITS, "a new leader has entries that are not known to be committed")         \
@@ -81,7 +79,6 @@
     X(RAFT_TRANSFER_TIMED_OUT, "nothing came of a transfer in time")                               \
     X(RAFT_TRANSFER_DISK_STUCK, "a leader whose log device hangs hands over")                      \
     X(RAFT_NO_SUCCESSOR, "a leader whose log device hangs finds nobody and steps down")            \
-    X(RAFT_TIMEOUT_NOW_STALE, "the order to campaign comes from somebody who is not the leader")   \
     X(RAFT_PROPOSE_IN_TRANSFER, "a proposal is put off while leadership is handed over")           \
     X(RAFT_RESTORE_KEEPS_TAIL, "an installed snapshot lies inside the log: the tail stays")        \
     X(RAFT_RESTORE_RESETS, "an installed snapshot lies outside the log: it begins anew")           \
@@ -89,7 +86,6 @@
     /* core/cluster, core/hlc */                                                                   \
     X(BOOT_FORMED, "all listed nodes agree and the map is made here")                              \
     X(BOOT_ADOPTED, "the map of a node that has it is taken over")                                 \
-    X(BOOT_COUNT_RESTARTS, "another nonce than before makes the agreement begin anew")             \
     X(BOOT_NOT_YET_AGREED, "all nonces are known here and not yet known to be known everywhere")   \
     X(BOOT_MAP_UNASKED, "a map is not believed because it answers no question of this process")    \
     X(BOOT_HELLO_BEFORE_MAP, "a hello arrives after the map was stored by a node that has none")   \
@@ -97,7 +93,6 @@
     X(HLC_COUNTS, "the hybrid clock counts on because the wall clock is behind")                   \
     /* node: life, recovery, replica */                                                            \
     X(NODE_MESSAGE_UNBOOTED, "a message arrives before the cluster has formed here")               \
-    X(NODE_MESSAGE_OLD_PROCESS, "a message of a process that is gone is ignored")                  \
     X(NODE_PEER_RESTARTED, "a peer is heard from under a new incarnation")                         \
     X(NODE_LOG_NO_SPACE, "a batch of the log meets a full disk")                                   \
     X(NODE_LOG_IO_ERROR, "a batch of the log meets an I/O error")                                  \
@@ -109,7 +104,6 @@
     X(IDENTITY_FIRST, "a start finds no identity file")                                            \
     X(RECOVERY_EMPTY, "a start finds a map and an empty log")                                      \
     X(RECOVERY_TAIL_REPLACED, "the log holds entries that later ones replace")                     \
-    X(RECOVERY_BEGINS_ANEW, "the log goes on further than the entry it had")                       \
     X(RECOVERY_RESET, "the log holds the mark after which it began anew")                          \
     X(RECOVERY_BEFORE_START, "the log holds entries from before its start")                        \
     X(RECOVERY_SNAPSHOT_ONLY, "the state is known from a snapshot only")                           \
@@ -191,7 +185,6 @@
     X(ID_ANSWERED, "a request id that is known gets its first answer")                             \
     X(ID_TOO_OLD, "a request id is older than what is kept")                                       \
     X(ID_AHEAD, "a request id is from the future")                                                 \
-    X(ID_BELOW_EVICTED, "a request id is not younger than one that was forgotten")                 \
     X(ID_EVICTED, "an old request id is forgotten")                                                \
     X(MACHINE_COMMIT_BETWEEN, "entries with ids in one batch are committed one by one")            \
     X(MACHINE_WRONG_TYPE, "an operation meets a key of another type")                              \
@@ -205,7 +198,6 @@
     X(WAL_STATE_CARRIED, "a new segment begins with the latest STATE")                             \
     X(WAL_FIRST_BATCH_FREES_NONE,                                                                  \
       "segments are not needed and the first batch does not free them")                            \
-    X(WAL_APPEND_AFTER_FAILURE, "something is appended after a batch has failed")                  \
     X(WAL_SEGMENT_RECYCLED, "a segment is made of a spare file")                                   \
     X(WAL_SEGMENT_SPARED, "a segment becomes a spare")                                             \
     X(WAL_SEGMENT_REMOVED, "a segment that cannot become a spare is removed")                      \
@@ -232,8 +224,7 @@
     X(FRONT_KEY_TOO_BIG, "a key is too large")                                                     \
     X(FRONT_LEVEL_REFUSED, "a write asks for LEVEL local")                                         \
     X(FRONT_ID_REFUSED, "a request id is malformed")                                               \
-    X(FRONT_PROTOCOL_ERROR, "malformed input ends a session")                                      \
-    X(FRONT_SILENT, "a reply is not wanted")
+    X(FRONT_PROTOCOL_ERROR, "malformed input ends a session")
 
 enum mark {
 #define X(name, text) MARK_##name,

@@ -174,7 +174,6 @@ static struct buf *answer_begin(struct resp_session *resp, struct slot **out_slo
 static void answer_end(struct resp_session *resp, struct slot *slot, struct buf *out, size_t before)
 {
     if (resp->replies_off || resp->skip_this) {
-        Q_MARK(FRONT_SILENT);
         buf_chop_to(out, before);
     }
     if (slot != NULL) {
@@ -419,8 +418,10 @@ static void drop_command(struct resp_session *resp)
 static bool has_room(const struct resp_session *resp)
 {
     const size_t expected = resp->in_flight * resp->reply_size;
-    return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX &&
-           buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
+    const bool fits =
+        buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
+    Q_MARK_IF(FRONT_OUTPUT_FULL, !fits && buf_size(&resp->session->input) > 0);
+    return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX && fits;
 }
 
 void resp_session_process(struct resp_session *resp)
@@ -435,7 +436,6 @@ void resp_session_process(struct resp_session *resp)
         }
         drop_command(resp);
     }
-    Q_MARK_IF(FRONT_OUTPUT_FULL, buf_size(&resp->session->output) >= SESSION_OUTPUT_MAX);
     if (resp->is_closing) {
         buf_clear(&resp->session->input);
     }

@@ -129,7 +129,6 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
 {
     struct peer *peer = node_peer(node, from);
     if (header->from_incarnation < peer->incarnation) {
-        Q_MARK(NODE_MESSAGE_OLD_PROCESS);
         return false;
     }
     if (header->from_incarnation > peer->incarnation) {

@@ -50,7 +50,6 @@ static void visit_entry(void *context, const struct wal_entry *entry)
     const raft_index next = recovery->first + recovery->count;
     if (recovery->count == 0 || entry->index > next || entry->index < recovery->first) {
         /* The first, or a log that began anew further on. */
-        Q_MARK_IF(RECOVERY_BEGINS_ANEW, recovery->count > 0);
         drop_after(recovery, 0);
         recovery->first = entry->index;
     } else {

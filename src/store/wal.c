@@ -81,7 +81,6 @@ static wal_ticket append_record(struct wal *wal, const struct wal_record *record
     const size_t size = WAL_RECORD_HEADER_SIZE + record->entry.payload.size;
     wal->appended += size;
     if (wal->failed) {
-        Q_MARK(WAL_APPEND_AFTER_FAILURE);
         return wal->appended; /* Never durable; the node is about to stop. */
     }
     Q_CHECK(buf_size(&wal->pending) + size <= WAL_BATCH_BODY_MAX);

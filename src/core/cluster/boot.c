@@ -405,7 +405,6 @@ static void hear_waiting(struct boot *boot,
     boot->rounds[i] = hello->round;
     if (boot->known[i] != hello->nonce) {
         /* A nonce that is new or changes restarts the count. */
-        Q_MARK_IF(BOOT_COUNT_RESTARTS, boot->known[i] != 0);
         boot->known[i] = hello->nonce;
         boot->round++;
         memset(boot->agrees, 0, sizeof boot->agrees);

@@ -215,6 +215,5 @@ void raft_own_vote_durable(struct raft *raft)
     if (!progress->vote_granted) {
         progress->vote_granted = true;
         count_votes(raft);
-        Q_MARK_IF(RAFT_OWN_VOTE_DECIDES, raft->role == RAFT_LEADER && raft->config.voter_count > 1);
     }
 }

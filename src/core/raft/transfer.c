@@ -100,7 +100,5 @@ void raft_on_timeout_now(struct raft *raft, const struct raft_message *message)
 {
     if (raft->role == RAFT_FOLLOWER && raft->leader == message->from) {
         raft_campaign(raft, true);
-    } else {
-        Q_MARK(RAFT_TIMEOUT_NOW_STALE);
     }
 }

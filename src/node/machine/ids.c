@@ -66,7 +66,6 @@ int ids_lookup(struct machine *machine,
         ms > now + ID_AHEAD_MS) {
         Q_MARK_IF(ID_TOO_OLD, ms + ID_KEEP_MS < now);
         Q_MARK_IF(ID_AHEAD, ms > now + ID_AHEAD_MS);
-        Q_MARK_IF(ID_BELOW_EVICTED, ms + ID_KEEP_MS >= now && ms <= machine->meta.id_evicted_ms);
         reply_error(reply, "REQIDEXPIRED",
                     "the request id's time is outside the window kept; nothing was done");
         *out_answered = true;
