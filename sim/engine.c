@@ -4,16 +4,14 @@
 #include "base/os/heap.h"
 #include "sim/draw.h"
 
-/* A flush that nobody waits for is done when it is asked for the so-manieth time on average. */
-#define FLUSH_POLLS 8
-
 struct sim_engine {
     struct engine base;
     struct engine *inner; /* Owned. */
     struct engine_ops ops;
     struct prng prng;
     uint32_t flush_ppm;
-    bool flush_pending; /* Asked for, and not yet done. */
+    uint64_t flush_polls; /* Of one in so many looks a flush that nobody waits for is done. */
+    bool flush_pending;
     bool is_off;
 };
 
@@ -37,7 +35,7 @@ static int sim_get(struct engine *engine, struct bytes key, struct engine_value 
 static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
 {
     struct sim_engine *sim = of(engine);
-    if (!sim->is_off && sim->flush_pending && prng_chance(&sim->prng, 1, FLUSH_POLLS)) {
+    if (!sim->is_off && sim->flush_pending && prng_chance(&sim->prng, 1, sim->flush_polls)) {
         const int err = flush_now(sim);
         if (err != Q_OK) {
             return err;
@@ -104,6 +102,7 @@ struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm)
     sim->inner = memory_engine_new();
     sim->flush_ppm = flush_ppm;
     prng_init(&sim->prng, seed);
+    sim->flush_polls = draw_log_uniform(&sim->prng, 1, 64);
     sim->ops = *sim->inner->ops; /* Values and iterators are the inner engine's own. */
     sim->ops.get = sim_get;
     sim->ops.get_persisted = sim_get_persisted;

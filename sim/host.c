@@ -324,6 +324,8 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .log_keep_bytes = options->log_keep_bytes,
                                  .wal_segment_size = options->wal_segment_size,
                                  .parked_max = options->parked_max,
+                                 .append_bytes_max = options->append_bytes_max,
+                                 .inflight_messages_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
     for (node_id id = 1; id <= options->node_count; id++) {

@@ -171,6 +171,10 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     draw_network(&out->network, &prng);
     draw_faults(out, seed, &prng);
     out->filler_size = prng_chance(&prng, 1, 4) ? (uint32_t)prng_between(&prng, 20000, 100000) : 0;
+    if (prng_chance(&prng, 1, 4)) { /* Small windows, which are soon full. */
+        out->append_bytes_max = (uint32_t)draw_log_uniform(&prng, 100, 100000);
+        out->inflight_max = (uint32_t)prng_between(&prng, 1, 16);
+    }
     out->odd_percent = prng_chance(&prng, 1, 2) ? 5 : 0;
     out->ids_lag = prng_chance(&prng, 1, 4);
     const uint64_t kind = prng_below(&prng, 8);

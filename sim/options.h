@@ -38,6 +38,8 @@
     X(uint64_t, wal_segment_size, "wal_segment_size", 4096, 1073741824, 65536, "")                 \
     X(uint64_t, log_keep_bytes, "log_keep_bytes", 1024, 1073741824, 65536, "")                     \
     X(uint32_t, parked_max, "parked_max", 1, 1000000, 1000, "requests that may wait in a node")    \
+    X(uint32_t, append_bytes_max, "append_bytes", 0, 1048576, 0, "of one append; 0: the most")     \
+    X(uint32_t, inflight_max, "inflight", 0, 256, 0, "appends under way to one; 0: the most")      \
     X(uint32_t, value_padding_max, "value_padding", 0, 4000, 0, "")                                \
     X(uint32_t, filler_size, "filler", 0, 1000000, 0, "large values, so that snapshots are long")  \
     X(uint32_t, odd_percent, "odd_percent", 0, 100, 0, "requests that no history holds")           \

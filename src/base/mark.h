@@ -53,7 +53,6 @@
     X(RAFT_APPEND_OVERLAPS, "an append begins with entries that are held already")                 \
     X(RAFT_APPEND_GAP, "an append is refused because entries before it are missing")               \
     X(RAFT_APPEND_MISMATCH, "an append is refused because the entry before it differs")            \
-    X(RAFT_HINT_SKIPS, "the hint of a refusal skips entries of later terms")                       \
     X(RAFT_HINT_BELOW_LEADER, "a leader skips entries of its own log that the hint rules out")     \
     X(RAFT_PROBE_STALE, "a refusal answers an earlier probe")                                      \
     X(RAFT_REPLICATE_REFUSED, "a follower in REPLICATE refuses an append and is probed")           \
@@ -82,7 +81,6 @@
     X(RAFT_PROPOSE_IN_TRANSFER, "a proposal is put off while leadership is handed over")           \
     X(RAFT_RESTORE_KEEPS_TAIL, "an installed snapshot lies inside the log: the tail stays")        \
     X(RAFT_RESTORE_RESETS, "an installed snapshot lies outside the log: it begins anew")           \
-    X(RAFT_TERM_FROM_LOG, "a start finds entries of a term it had not entered itself")             \
     /* core/cluster, core/hlc */                                                                   \
     X(BOOT_FORMED, "all listed nodes agree and the map is made here")                              \
     X(BOOT_ADOPTED, "the map of a node that has it is taken over")                                 \
@@ -96,9 +94,6 @@
     X(NODE_PEER_RESTARTED, "a peer is heard from under a new incarnation")                         \
     X(NODE_LOG_NO_SPACE, "a batch of the log meets a full disk")                                   \
     X(NODE_LOG_IO_ERROR, "a batch of the log meets an I/O error")                                  \
-    X(NODE_STOPPED_REFUSES, "a node that has stopped itself refuses a request")                    \
-    X(NODE_START_IO_ERROR, "a start fails with an I/O error")                                      \
-    X(NODE_START_NO_SPACE, "a start fails because the disk is full")                               \
     X(NODE_NOBODY_TO_RESIGN_TO, "a leader asked to hand over finds nobody")                        \
     X(IDENTITY_LEFTOVER, "a start removes a half written identity file")                           \
     X(IDENTITY_FIRST, "a start finds no identity file")                                            \
@@ -129,7 +124,6 @@
     X(REQUEST_FORGOTTEN_AFTER_DOUBT, "the second try is too late for its id")                      \
     X(REQUEST_OVERWRITTEN, "another entry commits where a request was proposed")                   \
     X(REQUEST_JUMPED, "a snapshot passes over the entry of a request")                             \
-    X(REQUEST_OUT_OF_ORDER, "a request is proposed at a lower index than one before it")           \
     X(REQUEST_READ_WAITS_FOR_APPLY, "a confirmed read waits for entries to be applied")            \
     X(REQUEST_READ_REROUTED, "a read is sent on its way again because the leader changed")         \
     X(REQUEST_EXPIRED_IN_DOUBT, "a proposed or forwarded write meets its deadline")                \
@@ -141,14 +135,11 @@
     X(REQUEST_LOCAL_INSTALLING, "a local read is refused while a snapshot is installed")           \
     X(REQUEST_COUNTED, "DBSIZE has counted all keys")                                              \
     X(FORWARD_NOT_SENT, "a request is not forwarded to a peer that may have restarted")            \
-    X(FORWARD_NO_CONNECTION, "a request is not forwarded because there is no connection")          \
     X(FORWARD_HOP_REFUSED, "a forwarded request is not forwarded again")                           \
     X(FORWARD_RETRIED, "the asked node was not the leader and the request is parked")              \
-    X(FORWARD_REFUSED_AFTER_DOUBT, "a refusal elsewhere after an attempt in doubt is no promise")  \
     X(FORWARD_REFUSED, "the leader's refusal is passed on")                                        \
     X(FORWARD_REPLY_LATE, "a reply arrives for a request that was given up")                       \
     X(FORWARD_COPY, "a copy of a forwarded request is dropped")                                    \
-    X(FORWARD_TO_OLD_PROCESS, "a request forwarded to the process before is dropped")              \
     X(FORWARD_ORIGIN_GONE, "the asking node restarted and gets no reply")                          \
     X(FORWARD_LOST_WRITE, "the connection to the leader breaks under a forwarded write")           \
     X(FORWARD_LOST_READ, "the connection to the leader breaks under a forwarded read")             \
@@ -160,15 +151,12 @@
     X(SNAPSHOT_SEND_LONG, "a snapshot is longer than the window of chunks")                        \
     X(SNAPSHOT_SEND_RESENT, "chunks are sent again")                                               \
     X(SNAPSHOT_SEND_ASKED_ON, "all chunks are acknowledged and the last one goes out again")       \
-    X(SNAPSHOT_SEND_GIVEN_UP, "a follower does not answer and the stream ends")                    \
     X(SNAPSHOT_SEND_DEPOSED, "a leader is deposed while it sends a snapshot")                      \
     X(SNAPSHOT_SEND_REFUSED, "a follower refuses a stream")                                        \
     X(SNAPSHOT_ACK_STALE, "an acknowledgement is of another stream")                               \
     X(SNAPSHOT_ACK_REPEATED, "an acknowledgement tells nothing new")                               \
     X(SNAPSHOT_CHUNK_OF_OLD_TERM, "a chunk of an earlier term, or to a leader, is refused")        \
-    X(SNAPSHOT_CHUNK_TOO_EARLY, "a chunk has to wait for the first durable term")                  \
     X(SNAPSHOT_CHUNK_INSTALLING, "a chunk arrives while its snapshot is installed")                \
-    X(SNAPSHOT_CHUNK_OF_OTHER, "a chunk of another stream arrives during an installation")         \
     X(SNAPSHOT_CHUNK_NOT_NEEDED, "a chunk of a snapshot older than the commit index arrives")      \
     X(SNAPSHOT_CHUNK_NO_START, "a chunk arrives whose stream is not known here")                   \
     X(SNAPSHOT_CHUNK_REPEATED, "a chunk arrives again")                                            \
@@ -177,7 +165,6 @@
     X(SNAPSHOT_STAGING_FAILED, "a snapshot cannot be staged because of the disk")                  \
     X(SNAPSHOT_INSTALLED, "a snapshot is installed")                                               \
     X(SNAPSHOT_PERSIST_WAITS, "an installed snapshot waits for the engine's flush")                \
-    X(SNAPSHOT_TAIL_LOGGED, "the log's tail behind a snapshot is written once more")               \
     X(SNAPSHOT_INCOMING_LEFT, "a start removes a snapshot that was not complete")                  \
     X(SNAPSHOT_INSTALLED_AGAIN, "a start installs a staged snapshot")                              \
     X(SNAPSHOT_STAGED_IS_OLD, "a start finds a staged snapshot that is in the state already")      \
@@ -201,14 +188,12 @@
     X(WAL_SEGMENT_RECYCLED, "a segment is made of a spare file")                                   \
     X(WAL_SEGMENT_SPARED, "a segment becomes a spare")                                             \
     X(WAL_SEGMENT_REMOVED, "a segment that cannot become a spare is removed")                      \
-    X(WAL_NO_SPACE_AHEAD, "zero-filling ahead meets a full disk")                                  \
     X(WAL_ENTRIES_VOIDED, "a conflict voids entries of earlier segments")                          \
     X(WAL_TORN_BATCH, "a start finds a header without its whole batch")                            \
     X(WAL_TORN_CUT, "a start writes zeros over the remains of a torn batch")                       \
     X(WAL_LAST_EMPTY, "a start finds a last segment without a batch")                              \
     X(WAL_DAMAGE_FOUND, "a start finds a durable batch damaged")                                   \
     X(WAL_SPARE_ADOPTED, "a start finds a spare")                                                  \
-    X(WAL_REPAIR_FAILED, "a start cannot repair the end of the log")                               \
     /* front */                                                                                    \
     X(FRONT_PART_OF_COMMAND, "input ends inside a command")                                        \
     X(FRONT_ARGS_GROW, "a command has more arguments than there was room for")                     \

@@ -40,7 +40,6 @@ bool forward_send(struct node *node, struct node_request *request, node_id to)
     }
     struct buf *out = node_send_begin(node, to, PEER_FORWARD);
     if (out == NULL) {
-        Q_MARK(FORWARD_NO_CONNECTION);
         return false;
     }
     /* A new id each time: a request may be forwarded again after a RETRY. */
@@ -235,7 +234,6 @@ void forward_receive(struct node *node,
     const uint64_t id = read_u64(r);
     const uint32_t timeout_ms = read_u32(r);
     const struct bytes body = read_bytes(r, reader_left(r));
-    Q_MARK_IF(FORWARD_TO_OLD_PROCESS, header->to_incarnation != node->identity.incarnation);
     if (r->failed || header->to_incarnation != node->identity.incarnation ||
         !forward_is_new(node_peer(node, from), id)) {
         return;

@@ -83,8 +83,6 @@ int node_start(const struct node_options *options,
     }
     /* Still here without a map: then there was never a group, and nothing in the log. */
     recovery_free(recovery);
-    Q_MARK_IF(NODE_START_IO_ERROR, err == Q_EIO);
-    Q_MARK_IF(NODE_START_NO_SPACE, err == Q_ENOSPC);
     if (err != Q_OK) {
         node_free(node);
         return err;

@@ -165,16 +165,22 @@ static bool log_fits(const struct recovery *recovery, const struct shard_meta *m
     return recovery->entries[applied - start - 1].term == meta->applied_term;
 }
 
+static size_t or_default(size_t value, size_t fallback)
+{
+    return value > 0 && value < fallback ? value : fallback;
+}
+
 static struct raft_config raft_config_of(struct node *node)
 {
+    const struct node_options *options = &node->options;
     struct raft_config config = {
         .self = node->self,
         .voter_count = node->list.count,
-        .heartbeat_ms = node->options.heartbeat_ms,
-        .election_min_ms = node->options.election_min_ms,
-        .election_max_ms = node->options.election_max_ms,
-        .append_bytes_max = APPEND_SIZE_MAX,
-        .inflight_messages_max = INFLIGHT_MESSAGES_MAX,
+        .heartbeat_ms = options->heartbeat_ms,
+        .election_min_ms = options->election_min_ms,
+        .election_max_ms = options->election_max_ms,
+        .append_bytes_max = or_default(options->append_bytes_max, APPEND_SIZE_MAX),
+        .inflight_messages_max = or_default(options->inflight_messages_max, INFLIGHT_MESSAGES_MAX),
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = UNCOMMITTED_BYTES_MAX,
         .apply_bytes_max = APPLY_BYTES_MAX,

@@ -124,7 +124,6 @@ static void refuse(struct node *node,
 void request_refused_elsewhere(struct node *node, struct node_request *request, struct bytes reply)
 {
     if (request->maybe_executed) {
-        Q_MARK(FORWARD_REFUSED_AFTER_DOUBT);
         say_unknown(node, request);
     } else {
         Q_MARK(FORWARD_REFUSED);
@@ -220,7 +219,6 @@ static void insert_proposed(struct node *node, struct node_request *request)
 {
     struct list *before = &node->proposed;
     while (before->previous != &node->proposed && item(before->previous)->index > request->index) {
-        Q_MARK(REQUEST_OUT_OF_ORDER);
         before = before->previous;
     }
     list_append(before, &request->link);
@@ -333,7 +331,6 @@ void node_submit(struct node *node, struct node_request *request)
     node->request_count++;
     request_link_deadline(node, request);
     if (node->failure != Q_OK) {
-        Q_MARK(NODE_STOPPED_REFUSES);
         refuse(node, request, "CLUSTERDOWN", node->failure_text);
     } else if (node->request_count > node->options.parked_max) {
         Q_MARK(REQUEST_QUEUE_FULL);

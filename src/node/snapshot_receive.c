@@ -250,7 +250,6 @@ static void install_end(struct node *node)
     (void)wal_append_reset(node->wal, replica->group);
     (void)replica_save_state(node, replica->raft.hard);
     /* What the log still holds behind the snapshot was voided with the rest: once more. */
-    Q_MARK_IF(SNAPSHOT_TAIL_LOGGED, index < replica->raft.log.last_index);
     replica_log_entries(node, index + 1, replica->raft.log.last_index);
     wal_release(node->wal, replica->group, index);
     send_ack(node, receiver->from, receiver->id, receiver->next_sequence, SNAPSHOT_INSTALLED);
@@ -389,14 +388,12 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
     if (!node->replica.state_durable) {
         /* A state without any term in the log looks like a lost log, and no start would accept it.
          * The chunk comes again. */
-        Q_MARK(SNAPSHOT_CHUNK_TOO_EARLY);
         return;
     }
     const bool same = receiver != NULL && receiver->from == from && receiver->id == chunk->id &&
                       receiver->from_incarnation == node_peer(node, from)->incarnation;
     if (snapshot_is_installing(node)) {
         Q_MARK_IF(SNAPSHOT_CHUNK_INSTALLING, same);
-        Q_MARK_IF(SNAPSHOT_CHUNK_OF_OTHER, !same);
         if (same) {
             send_ack(node, from, chunk->id, receiver->next_sequence, SNAPSHOT_CONTINUE);
         }

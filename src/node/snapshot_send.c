@@ -218,7 +218,6 @@ void snapshot_send_tick(struct node *node)
         return;
     }
     if (node->now_ms >= sender->heard_at_ms + GIVE_UP_MS) {
-        Q_MARK(SNAPSHOT_SEND_GIVEN_UP);
         finish(node, false);
         return;
     }

@@ -131,7 +131,6 @@ static int zero_ahead(struct wal_device *device, uint64_t end)
         const int err =
             files->write(files->context, device->file, device->file_size, bytes_of(zeros, size));
         if (err == Q_ENOSPC) {
-            Q_MARK(WAL_NO_SPACE_AHEAD);
             return Q_OK; /* It was only a favour. A batch that needs the space will say so. */
         }
         if (err != Q_OK) {

@@ -382,7 +382,6 @@ static int repair_end(struct recovery *r)
     if (err == Q_OK) {
         err = files->sync_directory(files->context, WAL_DIRECTORY);
     }
-    Q_MARK_IF(WAL_REPAIR_FAILED, err != Q_OK);
     return err == Q_OK ? Q_OK : complain_io(r, WAL_DIRECTORY, "repair the end of the log", err);
 }
 

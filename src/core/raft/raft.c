@@ -161,7 +161,6 @@ void raft_recovered(struct raft *raft, uint64_t now_ms, raft_index applied)
     raft->saving_index = raft->log.last_index;
     if (raft_log_last_term(&raft->log) > raft->hard.term) {
         /* A snapshot may have come from a term this node had not entered itself. */
-        Q_MARK(RAFT_TERM_FROM_LOG);
         raft->hard = (struct raft_hard_state){.term = raft_log_last_term(&raft->log)};
     }
     raft_draw_election_timeout(raft);

@@ -163,7 +163,6 @@ void raft_on_append(struct raft *raft,
         Q_CHECK(raft_log_term(&raft->log, hint, &hint_term));
         Q_MARK_IF(RAFT_APPEND_GAP, message->prev_index > raft->log.last_index);
         Q_MARK_IF(RAFT_APPEND_MISMATCH, message->prev_index <= raft->log.last_index);
-        Q_MARK_IF(RAFT_HINT_SKIPS, hint + 1 < message->prev_index && hint < raft->log.last_index);
         const struct raft_message reply = {
             .kind = RAFT_MSG_APPEND_REPLY,
             .to = message->from,
