@@ -10,20 +10,14 @@ struct sim_engine {
     struct engine_ops ops;
     struct prng prng;
     uint32_t flush_ppm;
-    uint64_t flush_polls; /* Of one in so many looks a flush that nobody waits for is done. */
-    bool flush_pending;
+    uint32_t flush_polls_max;
+    uint32_t flush_polls; /* Until the flush under way is done; 0 = none. */
     bool is_off;
 };
 
 static struct sim_engine *of(struct engine *engine)
 {
     return (struct sim_engine *)(void *)engine;
-}
-
-static int flush_now(struct sim_engine *sim)
-{
-    sim->flush_pending = false;
-    return sim->inner->ops->flush(sim->inner, true);
 }
 
 static int sim_get(struct engine *engine, struct bytes key, struct engine_value *out_value)
@@ -35,8 +29,8 @@ static int sim_get(struct engine *engine, struct bytes key, struct engine_value 
 static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
 {
     struct sim_engine *sim = of(engine);
-    if (!sim->is_off && sim->flush_pending && prng_chance(&sim->prng, 1, sim->flush_polls)) {
-        const int err = flush_now(sim);
+    if (sim->flush_polls > 0 && --sim->flush_polls == 0) {
+        const int err = sim->inner->ops->flush(sim->inner, true);
         if (err != Q_OK) {
             return err;
         }
@@ -52,7 +46,7 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
     }
     const int err = sim->inner->ops->write(sim->inner, operations, count);
     if (err == Q_OK && draw_ppm(&sim->prng, sim->flush_ppm)) {
-        return flush_now(sim);
+        return sim->inner->ops->flush(sim->inner, true);
     }
     return err;
 }
@@ -63,11 +57,12 @@ static int sim_flush(struct engine *engine, bool wait)
     if (sim->is_off) {
         return Q_EIO;
     }
-    if (!wait) {
-        sim->flush_pending = true;
+    if (!wait && sim->flush_polls_max > 0) {
+        sim->flush_polls = (uint32_t)prng_between(&sim->prng, 1, sim->flush_polls_max);
         return Q_OK;
     }
-    return flush_now(sim);
+    sim->flush_polls = 0;
+    return sim->inner->ops->flush(sim->inner, wait);
 }
 
 static struct engine_snapshot *sim_snapshot_new(struct engine *engine)
@@ -96,13 +91,13 @@ static void sim_close(struct engine *engine)
     sim_engine_free(engine);
 }
 
-struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm)
+struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm, uint32_t flush_polls_max)
 {
     struct sim_engine *sim = heap_alloc(sizeof *sim);
     sim->inner = memory_engine_new();
     sim->flush_ppm = flush_ppm;
+    sim->flush_polls_max = flush_polls_max;
     prng_init(&sim->prng, seed);
-    sim->flush_polls = draw_log_uniform(&sim->prng, 1, 64);
     sim->ops = *sim->inner->ops; /* Values and iterators are the inner engine's own. */
     sim->ops.get = sim_get;
     sim->ops.get_persisted = sim_get_persisted;
@@ -129,13 +124,13 @@ void sim_engine_free(struct engine *engine)
 void sim_engine_power_off(struct engine *engine)
 {
     of(engine)->is_off = true;
+    of(engine)->flush_polls = 0;
 }
 
 void sim_engine_power_on(struct engine *engine)
 {
     struct sim_engine *sim = of(engine);
     const uint64_t unflushed = memory_engine_unflushed(sim->inner);
-    sim->flush_pending = false;
     memory_engine_crash(sim->inner, (size_t)prng_below(&sim->prng, unflushed + 1));
     sim->is_off = false;
 }

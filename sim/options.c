@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "node/machine/machine.h"
 #include "sim/draw.h"
 #include "sim/partitions.h"
 
@@ -80,6 +81,27 @@ static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prn
     }
 }
 
+/* Small batches stop a node half way where it otherwise never stops; slow flushes leave an
+ * installed snapshot in doubt; old request ids are forgotten during the run. */
+static void draw_limits(struct sim_options *out, struct prng *prng)
+{
+    if (prng_chance(prng, 1, 3)) {
+        out->append_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
+    }
+    if (prng_chance(prng, 1, 3)) {
+        out->apply_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
+    }
+    if (prng_chance(prng, 1, 2)) {
+        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+    }
+    if (prng_chance(prng, 1, 3)) {
+        out->inflight_max = (uint32_t)prng_between(prng, 1, 16);
+    }
+    if (prng_chance(prng, 1, 4)) {
+        out->id_age_ms = (uint32_t)(ID_KEEP_MS - prng_between(prng, 1000, 60000));
+    }
+}
+
 static void draw_timing(struct sim_options *out, struct prng *prng)
 {
     out->heartbeat_ms = 50;
@@ -146,7 +168,7 @@ static void make_lagging(struct sim_options *out, struct prng *prng)
 
 void sim_options_draw(struct sim_options *out, uint64_t seed)
 {
-    static const uint32_t NODE_COUNTS[] = {1, 3, 3, 3, 5};
+    static const uint32_t NODE_COUNTS[] = {1, 2, 3, 3, 3, 3, 3, 4, 5, 5};
     static const uint64_t SEGMENTS[] = {16384, 65536, 262144};
     static const uint64_t KEEPS[] = {1024, 8192, 65536, 1048576};
     static const uint32_t SWITCHES[] = {5, 25, 100};
@@ -154,7 +176,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     struct prng prng;
     prng_init(&prng, seed);
     sim_options_plain(out, seed);
-    out->node_count = NODE_COUNTS[prng_below(&prng, 5)];
+    out->node_count = NODE_COUNTS[prng_below(&prng, sizeof NODE_COUNTS / sizeof NODE_COUNTS[0])];
     out->client_count = (uint32_t)prng_between(&prng, 2, 16);
     out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 3000);
     out->duration_us = draw_log_uniform(&prng, 15 * SECOND, 300 * SECOND);
@@ -167,14 +189,11 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     out->value_padding_max = PADDINGS[prng_below(&prng, 4)];
     out->keys_per_class = (uint32_t)prng_between(&prng, 1, 5);
     out->engine_flush_ppm = (uint32_t)draw_log_uniform(&prng, 100, 200000);
+    draw_limits(out, &prng);
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
     draw_faults(out, seed, &prng);
     out->filler_size = prng_chance(&prng, 1, 4) ? (uint32_t)prng_between(&prng, 20000, 100000) : 0;
-    if (prng_chance(&prng, 1, 4)) { /* Small windows, which are soon full. */
-        out->append_bytes_max = (uint32_t)draw_log_uniform(&prng, 100, 100000);
-        out->inflight_max = (uint32_t)prng_between(&prng, 1, 16);
-    }
     out->odd_percent = prng_chance(&prng, 1, 2) ? 5 : 0;
     out->ids_lag = prng_chance(&prng, 1, 4);
     const uint64_t kind = prng_below(&prng, 8);

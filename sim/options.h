@@ -37,18 +37,22 @@
     X(uint32_t, request_timeout_ms, "request_timeout_ms", 1, 60000, 1000, "")                      \
     X(uint64_t, wal_segment_size, "wal_segment_size", 4096, 1073741824, 65536, "")                 \
     X(uint64_t, log_keep_bytes, "log_keep_bytes", 1024, 1073741824, 65536, "")                     \
+    X(uint32_t, append_size_max, "append_size", 0, 1048576, 0, "of entries in one message")        \
+    X(uint32_t, inflight_max, "inflight", 0, 256, 0, "appends under way to one follower")          \
+    X(uint32_t, apply_size_max, "apply_size", 0, 1048576, 0, "of entries applied in one go")       \
     X(uint32_t, parked_max, "parked_max", 1, 1000000, 1000, "requests that may wait in a node")    \
-    X(uint32_t, append_bytes_max, "append_bytes", 0, 1048576, 0, "of one append; 0: the most")     \
-    X(uint32_t, inflight_max, "inflight", 0, 256, 0, "appends under way to one; 0: the most")      \
     X(uint32_t, value_padding_max, "value_padding", 0, 4000, 0, "")                                \
     X(uint32_t, filler_size, "filler", 0, 1000000, 0, "large values, so that snapshots are long")  \
     X(uint32_t, odd_percent, "odd_percent", 0, 100, 0, "requests that no history holds")           \
-    X(bool, ids_lag, "ids_lag", 0, 1, 0, "request ids of clients whose clocks are wrong")          \
+    X(bool, ids_lag, "ids_lag", 0, 1, 0, "some request ids are of clocks that are wrong")          \
     X(uint32_t, keys_per_class, "keys", 1, 8, 1, "of each class of the workload")                  \
     X(uint64_t, turn_delay_us, "turn_delay_us", 0, 1000000, 0,                                     \
       "a node gathers events before a turn")                                                       \
     X(uint32_t, engine_flush_ppm, "engine_flush_ppm", 0, 1000000, 10000,                           \
       "writes that persist all")                                                                   \
+    X(uint32_t, engine_flush_polls, "engine_flush_polls", 0, 10000, 0,                             \
+      "looks at a flush until it is done")                                                         \
+    X(uint32_t, id_age_ms, "id_age_ms", 0, 600000, 0, "of a request id when it is first used")     \
     X(uint64_t, sync_mean_us, "sync_mean_us", 0, 10000000, 500, "")                                \
     X(uint32_t, drift_ppm_max, "drift_ppm", 0, 100000, 0, "of monotonic clocks")                   \
     X(uint32_t, wall_offset_ms_max, "wall_offset_ms", 0, 3600000, 0, "")                           \
@@ -76,6 +80,13 @@
 #define FAULT_MAP(X)                                                                               \
     X(PARTITION, "partition")   /* Full: a group of nodes cut off from the rest. */                \
     X(LINK, "link")             /* One-way, or one pair of nodes. */                               \
+    X(ONE_WAY, "one_way")       /* A group hears the rest and is not heard, or the reverse. */     \
+    X(BRIDGE, "bridge")         /* Groups that one node connects, chains and rings. */             \
+    X(FLAP, "flap")             /* Links go up and down and up. */                                 \
+    X(HALF_OPEN, "half_open")   /* A connection is gone and one end does not know. */              \
+    X(CUT, "cut")               /* A connection breaks in the middle of a frame. */                \
+    X(FOREIGN, "foreign")       /* A frame of another cluster, for another node, from nobody. */   \
+    X(BANDWIDTH, "bandwidth")   /* Links carry few bytes a second for a while. */                  \
     X(CLOG, "clog")             /* All links of a node hold everything back for a while. */        \
     X(RESET, "reset")           /* A connection between two nodes breaks and comes back. */        \
     X(KILL, "kill")             /* A process dies; the page cache stays. */                        \

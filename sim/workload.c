@@ -2,13 +2,11 @@
 
 #include "base/check.h"
 #include "base/os/heap.h"
+#include "node/machine/machine.h"
 
 #include <stdio.h>
 
 #define FILLER_KEYS 16
-/* What the state machine keeps of request ids, and what it takes from the future. */
-#define ID_KEPT_MS  UINT64_C(600000)
-#define ID_AHEAD_MS UINT64_C(60000)
 
 void workload_init(struct workload *workload, uint64_t seed, const struct sim_options *options)
 {
@@ -137,13 +135,12 @@ static void draw_filler(struct workload *workload, struct operation *out)
  * state machine puts up with. */
 static uint64_t draw_id_time(struct workload *workload, uint64_t wall_ms)
 {
-    if (!workload->ids_lag || prng_chance(&workload->prng, 1, 2)) {
+    if (!workload->ids_lag || prng_chance(&workload->prng, 7, 8)) {
         return wall_ms;
     }
-    if (prng_chance(&workload->prng, 1, 8)) {
-        return wall_ms + prng_between(&workload->prng, ID_AHEAD_MS / 2, ID_AHEAD_MS * 2);
-    }
-    return wall_ms - ID_KEPT_MS + prng_below(&workload->prng, 20000) - 2000;
+    return prng_chance(&workload->prng, 1, 2)
+               ? wall_ms + prng_between(&workload->prng, ID_AHEAD_MS / 2, ID_AHEAD_MS * 2)
+               : wall_ms - ID_KEEP_MS + prng_below(&workload->prng, 20000) - 2000;
 }
 
 static void draw_local(struct workload *workload, struct operation *out)

@@ -3,6 +3,7 @@
 #include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
+#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdarg.h>
@@ -198,8 +199,9 @@ void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct b
         receive_by_type(node, from, &header, &r);
         return;
     }
+    const bool is_ours = cluster_id == node_cluster_id(node) || Q_PLANT(CLUSTERID);
     Q_MARK_IF(NODE_MESSAGE_UNBOOTED, !node->booted);
-    if (!node->booted || cluster_id != node_cluster_id(node) || !note_peer(node, from, &header)) {
+    if (!node->booted || !is_ours || !note_peer(node, from, &header)) {
         return;
     }
     receive_by_type(node, from, &header, &r);

@@ -276,7 +276,7 @@ void request_route(struct node *node, struct node_request *request)
         }
         return;
     }
-    if (request_is_remote(request)) {
+    if (request_is_remote(request) && !Q_PLANT(FORWARDLOOP)) {
         Q_MARK(FORWARD_HOP_REFUSED);
         forward_reply_retry(node, request);
         return;
@@ -407,7 +407,8 @@ void requests_serve_ready(struct node *node)
     struct list *link = list_first(&node->ready);
     Q_MARK_IF(REQUEST_READ_WAITS_FOR_APPLY,
               link != NULL && item(link)->index > node->replica.raft.applied_index);
-    while (link != NULL && item(link)->index <= node->replica.raft.applied_index) {
+    while (link != NULL &&
+           (item(link)->index <= node->replica.raft.applied_index || Q_PLANT(READAPPLY))) {
         struct node_request *request = item(link);
         list_remove(link);
         read_now(node, request);
@@ -471,7 +472,7 @@ static void expire(struct node *node, struct node_request *request)
         request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
     (void)snprintf(text, sizeof text,
                    "no leader confirmed by a majority within %u ms; nothing was done", timeout_ms);
-    if (request_is_write(request) && in_doubt) {
+    if (request_is_write(request) && in_doubt && !Q_PLANT(FAILTIMEOUT)) {
         Q_MARK(REQUEST_EXPIRED_IN_DOUBT);
         say_unknown(node, request);
     } else if (request->state == REQUEST_COUNTING) {

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mark.h"
+#include "base/plant.h"
 
 hlc_time hlc_from_ms(uint64_t ms)
 {
@@ -14,7 +15,7 @@ hlc_time hlc_now(struct hlc *hlc, uint64_t wall_ms)
     Q_CHECK(hlc->last < UINT64_MAX);
     const hlc_time next = hlc->last + 1;
     Q_MARK_IF(HLC_COUNTS, hlc_to_ms(next) > wall_ms);
-    hlc->last = wall > next ? wall : next;
+    hlc->last = wall > next || Q_PLANT(HLC) ? wall : next;
     return hlc->last;
 }
 
