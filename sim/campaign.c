@@ -51,6 +51,10 @@ static void add(const struct campaign_options *options,
     result->faults += one->faults;
     result->hash += mix(one->seed, one->hash);
     partitions_add(&result->partition, &one->partition);
+    coverage_add(&result->coverage, &one->coverage);
+    if (options->print_hashes) {
+        (void)printf("seed=%" PRIu64 " hash=%016" PRIx64 "\n", one->seed, one->hash);
+    }
     if (one->violation.found) {
         result->violations++;
         print_violation(options, one);

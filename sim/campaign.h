@@ -2,6 +2,7 @@
 #ifndef Q_SIM_CAMPAIGN_H
 #define Q_SIM_CAMPAIGN_H
 
+#include "sim/coverage.h"
 #include "sim/report.h"
 
 struct campaign_options {
@@ -13,6 +14,7 @@ struct campaign_options {
     uint32_t jobs;
     uint64_t time_limit_ms; /* 0 = none: no new seed is started after it. */
     bool stop_at_violation;
+    bool print_hashes; /* One line a seed: seed=N hash=X */
 };
 
 struct campaign_result {
@@ -22,7 +24,8 @@ struct campaign_result {
     uint64_t faults;
     uint64_t violations;
     struct partition_summary partition; /* When partitions are enumerated. */
-    uint64_t hash;                      /* Does not depend on the order in which seeds ended. */
+    struct coverage coverage;
+    uint64_t hash; /* Does not depend on the order in which seeds ended. */
 };
 
 /* False when the options of one of the seeds do not fit together; *out_error says why, and

@@ -1,6 +1,7 @@
 /* A simulated client: speaks RESP bytes to the session of a random node, and believes nothing. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/os/heap.h"
 #include "sim/draw.h"
 #include "sim/world.h"
@@ -60,7 +61,7 @@ static uint64_t think_time(struct client *client)
 static void begin(struct client *client, size_t slot_number)
 {
     struct operation *operation = &client->slots[slot_number].operation;
-    if (operation->is_local || operation->filler_size > 0) {
+    if (!operation_is_judged(operation)) {
         return;
     }
     const struct history_call call = {
@@ -94,7 +95,7 @@ static void end(struct client *client,
 {
     struct world *world = client->world;
     world->operations_done++;
-    if (operation->is_local || operation->is_repeat || operation->filler_size > 0) {
+    if (operation->is_repeat || !operation_is_judged(operation)) {
         return;
     }
     enum history_outcome outcome = answer->outcome;
@@ -286,6 +287,19 @@ static void wake_session(void *context, struct session *session)
     client->has_output = true;
 }
 
+/* In two pieces, cut anywhere: TCP keeps no boundaries. */
+static void give_input(struct client *client)
+{
+    struct bytes rest = buf_bytes(&client->request);
+    size_t size = (size_t)prng_between(&client->world->prng, 1, rest.size);
+    while (rest.size > 0) {
+        memcpy(session_input_reserve(client->session, size), rest.data, size);
+        session_input_added(client->session, size);
+        rest = bytes_of(rest.data + size, rest.size - size);
+        size = rest.size;
+    }
+}
+
 void client_request(struct client *client, const struct event *event)
 {
     struct host *host = &client->world->hosts[event->node];
@@ -296,9 +310,7 @@ void client_request(struct client *client, const struct event *event)
         client->session =
             session_new(&host->front, SESSION_RESP, "10.1.0.1:1", wake_session, client);
     }
-    const struct bytes request = buf_bytes(&client->request);
-    memcpy(session_input_reserve(client->session, request.size), request.data, request.size);
-    session_input_added(client->session, request.size);
+    give_input(client);
     client->has_output = true;
     host_touch(host);
 }
@@ -329,6 +341,7 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     struct world *world = client->world;
     struct operation *operation = &slot->operation;
     struct answer answer;
+    world_note(world, hash_bytes(reply->text), (uint64_t)reply->kind << 32 | client->number);
     if (!operation_answer(operation, reply, &answer)) {
         violation_report(&world->violation, "protocol", "client %u: %s %s was answered %.*s",
                          client->number, operation_name(operation), operation->key,
@@ -341,7 +354,7 @@ static void answered(struct client *client, struct slot *slot, const struct resp
         keep_local_read(world, operation, &answer);
     }
     const bool reads = operation->kind == HISTORY_READ || operation->kind == HISTORY_RANGE;
-    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat) {
+    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat && operation->oddity == 0) {
         partitions_wrote(world, slot->asked_at_us);
     }
     if (operation->is_dropped && answer.outcome == HISTORY_OK) {
@@ -393,6 +406,9 @@ void client_collect(struct client *client)
         buf_trim(output, consumed);
     }
     session_resume(client->session);
+    if (session_wants_close(client->session)) {
+        client_disconnect(client); /* What was sent behind malformed input has no answer. */
+    }
     if (client->sent_count == 0) {
         client->connection++; /* The patience of this batch is not that of the next. */
         client_wake_after(client, think_time(client));

@@ -224,7 +224,10 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_reads(oracle, mirror, raft->read_round_context,
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
-    check_duties(host, mirror);
+    const char *error = NULL;
+    if (node_health(host->node, &error) == Q_OK) {
+        check_duties(host, mirror); /* One that stops itself owes nobody anything any more. */
+    }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
@@ -315,6 +318,7 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .append_size_max = options->append_size_max,
                                  .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
+                                 .inflight_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
     for (node_id id = 1; id <= options->node_count; id++) {

@@ -234,8 +234,7 @@ static void world_init(struct world *world, const struct sim_options *options)
               options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
     network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
     world->network.node_count = options->node_count;
-    workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
-                  options->value_padding_max);
+    workload_init(&world->workload, prng_next(&world->prng), options);
     oracle_init(&world->oracle, options->node_count, &world->violation);
     world->operations_left = options->operation_count;
     world->history = history_new();
@@ -280,6 +279,7 @@ static void world_deinit(struct world *world)
 void world_run(const struct sim_options *options, struct world_result *out_result)
 {
     struct world *world = heap_alloc(sizeof *world);
+    marks_clear();
     world_init(world, options);
     run_events(world);
     judge_run(world);
@@ -289,6 +289,7 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
     }
     world->violation.at_us = world->now_us;
     world_note(world, world->operations_done, history_count(world->history));
+    marks_read(world->coverage.marks);
     *out_result = (struct world_result){.seed = options->seed,
                                         .simulated_us = world->now_us,
                                         .operations = world->operations_done,
@@ -297,6 +298,7 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .hash = world->hash,
                                         .has_ended = true,
                                         .partition = world->partition_watch.figures,
+                                        .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
     world_deinit(world);

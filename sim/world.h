@@ -18,6 +18,7 @@
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
 #include "sim/clock.h"
+#include "sim/coverage.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
 #include "sim/events.h"
@@ -146,6 +147,8 @@ struct world {
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
+    bool fault_missed; /* The present one has found nothing to break. */
+    struct seed_coverage coverage;
     bool selftest_done;
     raft_term quiet_term;
     struct oracle oracle;
@@ -165,6 +168,7 @@ struct world_result {
     uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
     bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
+    struct seed_coverage coverage;
     struct violation violation;
 };
 
