@@ -44,6 +44,19 @@ static struct buf *env_peer_begin(void *context, node_id to)
     return &host->outgoing;
 }
 
+/* Strangers may say anything: only what members say counts. */
+static void check_header(struct host *host, struct bytes body)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    if (!r.failed && header.type != PEER_HELLO) {
+        host->said_incarnation = header.from_incarnation;
+        check_incarnation(&host->world->violation, host->id, host->said_before,
+                          header.from_incarnation);
+    }
+}
+
 static bool is_raft_message(struct bytes body)
 {
     struct reader r = reader_of(body);
@@ -132,6 +145,7 @@ static void env_peer_end(void *context, node_id to)
                                 .to = to,
                                 .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
                                 .body = buf_bytes(&host->outgoing)};
+    check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
         if (host->world->options.verbose) {
@@ -292,7 +306,8 @@ void host_init(struct host *host, struct world *world, node_id id)
     *host = (struct host){.world = world, .id = id, .timer_at_us = UINT64_MAX};
     struct prng *prng = &world->prng;
     host->disk = disk_new(prng_next(prng));
-    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
+    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm,
+                                  world->options.engine_flush_polls);
     const uint32_t drift = world->options.drift_ppm_max;
     host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
     const uint32_t offset = world->options.wall_offset_ms_max;
@@ -323,6 +338,8 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .value_size_max = VALUE_SIZE_DEFAULT,
                                  .log_keep_bytes = options->log_keep_bytes,
                                  .wal_segment_size = options->wal_segment_size,
+                                 .append_size_max = options->append_size_max,
+                                 .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
@@ -395,6 +412,10 @@ void host_start(struct host *host)
     host->turn_scheduled = false;
     host->sending_to = NODE_NONE;
     host->hashed_at = 0;
+    if (host->said_incarnation > host->said_before) {
+        host->said_before = host->said_incarnation;
+    }
+    host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
     if (!start_node(host)) {
@@ -594,6 +615,20 @@ void host_touch(struct host *host)
                                                .incarnation = host->incarnation});
 }
 
+/* Is this a request for a vote of a later term, not forced, that meets a node with a leader? */
+static bool hears_leader(const struct host *host, const struct raft *raft, struct bytes body)
+{
+    struct raft_message message;
+    if (!read_message(body, &message) || message.forced || message.term <= raft->hard.term ||
+        (message.kind != RAFT_MSG_PRE_VOTE && message.kind != RAFT_MSG_VOTE)) {
+        return false;
+    }
+    const uint64_t now_ms = sim_clock_monotonic_ms(&host->clock, host->world->now_us);
+    return raft->role == RAFT_LEADER ||
+           (raft->leader != NODE_NONE &&
+            now_ms < raft->leader_heard_at_ms + raft->config.election_min_ms);
+}
+
 void host_message(struct host *host, struct event *event)
 {
     struct world *world = host->world;
@@ -616,7 +651,13 @@ void host_message(struct host *host, struct event *event)
     }
     world_note(world, hash_bytes(frame.body), event->node);
     host->heard_at_us[from] = world->now_us;
+    const struct raft *raft = host_raft(host);
+    const size_t outbox_before =
+        raft == NULL || !hears_leader(host, raft, frame.body) ? SIZE_MAX : raft->outbox_count;
     node_receive(host->node, from, frame.cluster_id, frame.body);
+    if (outbox_before != SIZE_MAX) {
+        check_loyal(&world->oracle, raft, outbox_before);
+    }
     if (is_raft_message(frame.body)) {
         check_arrived(host, from, frame.body);
     }

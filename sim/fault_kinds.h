@@ -1,0 +1,43 @@
+/* How each class of fault begins and ends. Only sim/faults.c calls these.
+ *
+ * A class picks what it hits by itself; it may find nothing to hit and do nothing. */
+#ifndef Q_SIM_FAULT_KINDS_H
+#define Q_SIM_FAULT_KINDS_H
+
+#include "sim/world.h"
+
+/* Any node; in a third of the cases one that leads, where faults hurt most. */
+node_id fault_pick_node(struct world *world);
+/* A machine whose process is up and not paused, or NULL when the one drawn is not. */
+struct host *fault_pick_host(struct world *world);
+/* EVENT_FAULT_END of this class comes with `what` after so long. */
+void fault_ends_after(struct world *world,
+                      enum fault_class class,
+                      uint64_t takes_us,
+                      uint64_t what);
+/* How long a fault lasts: most are short, some up to 20 s. */
+uint64_t fault_draw_length(struct world *world);
+
+/* fault_links.c: */
+void fault_partition(struct world *world);
+void fault_partition_end(struct world *world, uint64_t number);
+void fault_link(struct world *world);
+void fault_clog(struct world *world);
+void fault_reset(struct world *world);
+
+/* fault_machines.c: */
+void fault_kill(struct world *world);
+void fault_power(struct world *world);
+void fault_power_all(struct world *world);
+void fault_pause(struct world *world);
+void fault_clock(struct world *world);
+void fault_resign(struct world *world);
+
+/* fault_disks.c: */
+void fault_disk_slow(struct world *world);
+void fault_disk_error(struct world *world);
+void fault_disk_full(struct world *world);
+void fault_disk_full_end(struct world *world, uint64_t node);
+void fault_rot(struct world *world);
+
+#endif
