@@ -11,7 +11,14 @@ struct fault_kind {
 
 static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_PARTITION] = {fault_partition, fault_partition_end},
-    [FAULT_LINK] = {fault_link, NULL}, /* Ends as a partition. */
+    [FAULT_ONE_WAY] = {fault_one_way, NULL}, /* These end as a partition. */
+    [FAULT_BRIDGE] = {fault_bridge, NULL},
+    [FAULT_LINK] = {fault_link, NULL},
+    [FAULT_FLAP] = {fault_flap, NULL},
+    [FAULT_HALF_OPEN] = {fault_half_open, fault_half_open_end},
+    [FAULT_CUT] = {fault_cut, NULL},
+    [FAULT_FOREIGN] = {fault_foreign, NULL},
+    [FAULT_BANDWIDTH] = {fault_bandwidth, fault_bandwidth_end},
     [FAULT_CLOG] = {fault_clog, NULL},
     [FAULT_RESET] = {fault_reset, NULL},
     [FAULT_KILL] = {fault_kill, NULL},
@@ -117,14 +124,28 @@ void faults_happen(struct world *world, const struct event *event)
 
 void faults_end(struct world *world, const struct event *event)
 {
-    if (world->phase == PHASE_FIRE) {
-        KINDS[event->a].end(world, event->b);
+    KINDS[event->a].end(world, event->b);
+}
+
+/* What is in flight of the faults that have ended is not to disturb for long: connections with a
+ * backlog of more than a second break, as do those that are half open. */
+static void heal_connections(struct world *world)
+{
+    const struct network *network = &world->network;
+    for (node_id from = 1; from <= world->options.node_count; from++) {
+        for (node_id to = 1; to <= world->options.node_count; to++) {
+            if (from != to && (network_is_half_open(network, from, to) ||
+                               network_last_arrival(network, from, to) > world->now_us + SECOND)) {
+                faults_break(world, from, to);
+            }
+        }
     }
 }
 
 void faults_heal(struct world *world)
 {
     network_heal(&world->network);
+    heal_connections(world);
     for (size_t i = 0; i < PARTITIONS_MAX; i++) {
         world->partitions[i].number = 0;
     }

@@ -243,6 +243,7 @@ static void world_init(struct world *world, const struct sim_options *options)
     prng_init(&world->prng,
               options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
     network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
+    world->network.node_count = options->node_count;
     workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
                   options->value_padding_max);
     oracle_init(&world->oracle, options->node_count, &world->violation);
