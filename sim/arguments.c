@@ -25,8 +25,8 @@ static const char USAGE[] =
     "  --stop             stop at the first violation\n"
     "  --plant NAME       switch a planted bug on (builds with QUORATE_PLANTS only)\n"
     "  --plant-selftest   drop one acknowledged write: the checkers must see it\n"
-    "Last line: seeds=N hours=H ops=N faults=N violations=N hash=X. Exit status: 0 clean, 1 a\n"
-    "violation, 2 wrong usage.\n";
+    "Last line: seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X. Exit status:\n"
+    "0 clean, 1 a violation, 2 wrong usage.\n";
 
 struct parser {
     struct arguments *out;

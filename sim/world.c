@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "sim/draw.h"
+#include "sim/heap_count.h"
 
 #include <stdio.h>
 
@@ -276,8 +277,20 @@ static void world_deinit(struct world *world)
     oracle_deinit(&world->oracle);
 }
 
+/* Everything the seed allocated must be gone by now. */
+static void judge_heap(struct world_result *result, size_t live_before)
+{
+    result->heap_peak = heap_count_peak() - live_before;
+    if (heap_count_live() != live_before) {
+        violation_report(&result->violation, "leak", "%zu bytes are left at the end, %zu before",
+                         heap_count_live(), live_before);
+    }
+}
+
 void world_run(const struct sim_options *options, struct world_result *out_result)
 {
+    const size_t live_before = heap_count_live();
+    heap_count_begin();
     struct world *world = heap_alloc(sizeof *world);
     marks_clear();
     world_init(world, options);
@@ -297,10 +310,12 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .faults = world->fault_count,
                                         .hash = world->hash,
                                         .has_ended = true,
+                                        .undecided = world->undecided,
                                         .partition = world->partition_watch.figures,
                                         .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
     world_deinit(world);
     heap_free(world);
+    judge_heap(out_result, live_before);
 }

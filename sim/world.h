@@ -153,7 +153,8 @@ struct world {
     raft_term quiet_term;
     struct oracle oracle;
     struct violation violation;
-    uint64_t hash; /* Of every step so far. */
+    uint64_t undecided; /* Keys whose linearizability took too long to judge. */
+    uint64_t hash;      /* Of every step so far. */
     struct trace trace;
 };
 
@@ -166,6 +167,8 @@ struct world_result {
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
     uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    uint64_t undecided;  /* Keys whose linearizability took too long to judge. */
+    uint64_t heap_peak;  /* Bytes; not the same in every build. */
     bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
     struct seed_coverage coverage;
