@@ -6,6 +6,8 @@
 
 #include "sim/world.h"
 
+/* Any node; in a third of the cases one that leads, where faults hurt most. */
+node_id fault_pick_node(struct world *world);
 /* A machine whose process is up and not paused, or NULL when the one drawn is not. */
 struct host *fault_pick_host(struct world *world);
 /* EVENT_FAULT_END of this class comes with `what` after so long. */

@@ -170,7 +170,8 @@ static void draw_group(struct world *world, bool inside[NODES_MAX + 1])
     const node_id count = world->options.node_count;
     const size_t wanted =
         prng_chance(&world->prng, 2, 3) ? 1 : (size_t)prng_between(&world->prng, 1, count - 1);
-    for (size_t i = 0; i < wanted; i++) {
+    inside[fault_pick_node(world)] = true;
+    for (size_t i = 1; i < wanted; i++) {
         inside[prng_between(&world->prng, 1, count)] = true;
     }
 }

@@ -1,5 +1,6 @@
 /* What goes wrong and when: each class that is on comes again and again at its own mean interval.
  */
+#include "base/hash.h"
 #include "sim/draw.h"
 #include "sim/fault_kinds.h"
 
@@ -41,14 +42,27 @@ static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_ROT] = {fault_rot, NULL},
 };
 
+/* Each fault has a source of randomness of its own, so that it comes at the same time and hits the
+ * same thing whatever else happens in the run. The shrinker lives of that: it can leave one fault
+ * out and keep the others. */
+static struct prng source_of(const struct world *world, enum fault_class class, uint64_t number)
+{
+    struct prng prng;
+    prng_init(&prng, hash_bytes_seeded(bytes_of_text(fault_name(class)), world->options.seed) +
+                         number * UINT64_C(0xD1B54A32D192ED03));
+    return prng;
+}
+
+/* When the next one of the class comes. */
 static void schedule(struct world *world, enum fault_class class)
 {
     const uint64_t mean = world->options.fault_interval_us[class];
     if (mean == 0) {
         return;
     }
+    struct prng prng = source_of(world, class, 2 * world->faults_by_class[class]);
     events_push(&world->events,
-                (struct event){.at_us = world->now_us + draw_exponential(&world->prng, mean),
+                (struct event){.at_us = world->now_us + draw_exponential(&prng, mean),
                                .kind = EVENT_FAULT,
                                .a = (uint64_t) class});
 }
@@ -62,9 +76,24 @@ void faults_init(struct world *world)
 
 /* ---- for the classes ---- */
 
+node_id fault_pick_node(struct world *world)
+{
+    const node_id any = (node_id)prng_between(&world->prng, 1, world->options.node_count);
+    if (prng_chance(&world->prng, 2, 3)) {
+        return any;
+    }
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        if (raft != NULL && raft->role == RAFT_LEADER) {
+            return id;
+        }
+    }
+    return any;
+}
+
 struct host *fault_pick_host(struct world *world)
 {
-    struct host *host = &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
+    struct host *host = &world->hosts[fault_pick_node(world)];
     return host->node != NULL && !host_is_paused(host) ? host : NULL;
 }
 
@@ -89,10 +118,17 @@ void faults_happen(struct world *world, const struct event *event)
         return;
     }
     const enum fault_class class = (enum fault_class)event->a;
+    const uint64_t number = ++world->faults_by_class[class];
     schedule(world, class);
+    if (!fault_set_has(&world->options.only_faults, class, number)) {
+        return;
+    }
     world->fault_count++;
-    world->faults_by_class[class]++;
+    world_trace(world, "fault %s:%llu", fault_name(class), (unsigned long long)number);
+    const struct prng others = world->prng;
+    world->prng = source_of(world, class, 2 * number - 1);
     KINDS[class].begin(world);
+    world->prng = others;
 }
 
 void faults_end(struct world *world, const struct event *event)

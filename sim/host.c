@@ -49,6 +49,19 @@ static struct buf *env_peer_begin(void *context, node_id to)
     return &host->outgoing;
 }
 
+/* Strangers may say anything: only what members say counts. */
+static void check_header(struct host *host, struct bytes body)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    if (!r.failed && header.type != PEER_HELLO) {
+        host->said_incarnation = header.from_incarnation;
+        check_incarnation(&host->world->violation, host->id, host->said_before,
+                          header.from_incarnation);
+    }
+}
+
 static bool is_raft_message(struct bytes body)
 {
     struct reader r = reader_of(body);
@@ -137,6 +150,7 @@ static void env_peer_end(void *context, node_id to)
                                 .to = to,
                                 .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
                                 .body = buf_bytes(&host->outgoing)};
+    check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
         if (host->world->options.verbose) {
@@ -204,6 +218,8 @@ static void check_duties(struct host *host, struct mirror *mirror)
         }
         uint64_t since_us = host->sent_at_us[peer];
         since_us = since_us < host->leader_since_us ? host->leader_since_us : since_us;
+        /* While it was suspended no time has passed for it. */
+        since_us = since_us < host->clock.origin_us ? host->clock.origin_us : since_us;
         check_heartbeats(&world->oracle, mirror, peer, (now_us - since_us) / MILLISECOND,
                          world->options.heartbeat_ms);
     }
@@ -242,7 +258,10 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_reads(oracle, mirror, raft->read_round_context,
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
-    check_duties(host, mirror);
+    const char *error = NULL;
+    if (node_health(host->node, &error) == Q_OK) { /* Else it has done the last it will do. */
+        check_duties(host, mirror);
+    }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
@@ -258,15 +277,14 @@ static void check_turn(struct host *host, const struct raft *raft)
     world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
 }
 
-/* What happened to a process before it stood still seems to it so much closer. */
-static void shift_times(struct host *host, int64_t by_us)
+/* Its time stands still: an election that it had begun goes on where it was. */
+static void shift_heard(struct host *host, int64_t by_us)
 {
     const struct world *world = host->world;
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
         if (host->heard_at_us[peer] != HEARD_NEVER) {
             host->heard_at_us[peer] += (uint64_t)by_us;
         }
-        host->sent_at_us[peer] += (uint64_t)by_us;
     }
 }
 
@@ -275,7 +293,7 @@ void host_pause(struct host *host, uint64_t takes_us)
     const struct world *world = host->world;
     host->paused_until_us = takes_us == FOREVER ? FOREVER : world->now_us + takes_us;
     if (takes_us != FOREVER) {
-        shift_times(host, (int64_t)takes_us);
+        shift_heard(host, (int64_t)takes_us);
     }
 }
 
@@ -287,7 +305,7 @@ void host_resume(struct host *host)
     }
     const uint64_t until_us = host->paused_until_us;
     host->paused_until_us = world->now_us;
-    shift_times(host, (int64_t)world->now_us - (int64_t)until_us);
+    shift_heard(host, (int64_t)world->now_us - (int64_t)until_us);
     if (host->clock.origin_us > world->now_us) {
         sim_clock_suspend(&host->clock, world->now_us, world->now_us);
     }
@@ -322,7 +340,8 @@ void host_init(struct host *host, struct world *world, node_id id)
     *host = (struct host){.world = world, .id = id, .timer_at_us = UINT64_MAX};
     struct prng *prng = &world->prng;
     host->disk = disk_new(prng_next(prng));
-    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
+    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm,
+                                  world->options.engine_flush_polls);
     const uint32_t drift = world->options.drift_ppm_max;
     host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
     const uint32_t offset = world->options.wall_offset_ms_max;
@@ -353,6 +372,8 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .value_size_max = VALUE_SIZE_DEFAULT,
                                  .log_keep_bytes = options->log_keep_bytes,
                                  .wal_segment_size = options->wal_segment_size,
+                                 .append_size_max = options->append_size_max,
+                                 .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
@@ -442,6 +463,10 @@ void host_start(struct host *host)
     host->sending_to = NODE_NONE;
     host->hashed_at = 0;
     host->stop = (struct host_stop){0};
+    if (host->said_incarnation > host->said_before) {
+        host->said_before = host->said_incarnation;
+    }
+    host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
     faults_starting(host);
@@ -693,6 +718,20 @@ void host_touch(struct host *host)
                                                .incarnation = host->incarnation});
 }
 
+/* Is this a request for a vote of a later term, not forced, that meets a node with a leader? */
+static bool hears_leader(const struct host *host, const struct raft *raft, struct bytes body)
+{
+    struct raft_message message;
+    if (!read_message(body, &message) || message.forced || message.term <= raft->hard.term ||
+        (message.kind != RAFT_MSG_PRE_VOTE && message.kind != RAFT_MSG_VOTE)) {
+        return false;
+    }
+    const uint64_t now_ms = sim_clock_monotonic_ms(&host->clock, host->world->now_us);
+    return raft->role == RAFT_LEADER ||
+           (raft->leader != NODE_NONE &&
+            now_ms < raft->leader_heard_at_ms + raft->config.election_min_ms);
+}
+
 /* A frame of another cluster changes nothing, whatever it says. */
 static void receive_foreign(struct host *host, const struct raft *raft, const struct frame *frame)
 {
@@ -728,11 +767,16 @@ void host_message(struct host *host, struct event *event)
     world_note(world, hash_bytes(frame.body), event->node);
     host->heard_at_us[from] = world->now_us;
     const struct raft *raft = host_raft(host);
+    const size_t outbox_before =
+        raft == NULL || !hears_leader(host, raft, frame.body) ? SIZE_MAX : raft->outbox_count;
     if (raft != NULL && frame.cluster_id != node_cluster_id(host->node)) {
         receive_foreign(host, raft, &frame);
         return;
     }
     node_receive(host->node, from, frame.cluster_id, frame.body);
+    if (outbox_before != SIZE_MAX) {
+        check_loyal(&world->oracle, raft, outbox_before);
+    }
     if (is_raft_message(frame.body)) {
         check_arrived(host, from, frame.body);
     }

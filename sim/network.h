@@ -14,19 +14,8 @@
 #include "base/limits.h"
 #include "base/prng.h"
 #include "sim/events.h"
+#include "sim/options.h"
 #include "wire/frame.h"
-
-struct network_options {
-    uint64_t delay_min_us;
-    uint64_t delay_mean_us; /* Mean of the exponential part above the minimum. */
-    uint32_t tail_ppm;      /* Frames that take up to tail_max_us instead. */
-    uint64_t tail_max_us;
-    uint32_t loss_ppm;
-    uint32_t duplicate_ppm;
-    uint32_t replay_ppm; /* Frames that come a second time seconds later. */
-    uint32_t flip_ppm;   /* Frames with one flipped bit. */
-    bool reorder;        /* False: each link delivers in order, as one TCP connection does. */
-};
 
 /* What can be wrong with one frame. */
 enum network_spoil {

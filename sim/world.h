@@ -26,8 +26,6 @@
 #include "sim/partitions.h"
 #include "sim/workload.h"
 
-#define CLIENTS_MAX       16
-#define PIPELINE_MAX      8
 #define PARTITIONS_MAX    16
 #define LOCAL_READS_MAX   4096
 #define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
@@ -93,7 +91,9 @@ struct host {
     struct buf outgoing;
     raft_index hashed_at; /* Applied index of the last state hash. */
     uint64_t heard_at_us[NODES_MAX + 1];
-    uint64_t sent_at_us[NODES_MAX + 1];     /* Last message of Raft to it, or its connection. */
+    uint64_t sent_at_us[NODES_MAX + 1]; /* Last message of Raft to it, or its connection. */
+    uint64_t said_incarnation;          /* In its messages, and the highest of earlier processes. */
+    uint64_t said_before;
     uint64_t incarnation_of[NODES_MAX + 1]; /* Newest process it has a Raft message of. */
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
@@ -166,7 +166,8 @@ struct world {
     struct rolling rolling;
     struct partition_watch partition_watch;
     uint64_t fault_count;
-    uint64_t faults_by_class[FAULT_CLASSES];
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
+    uint64_t event_count;
     bool selftest_done;
     raft_term quiet_term;
     struct oracle oracle;
@@ -178,8 +179,12 @@ struct world_result {
     uint64_t seed;
     uint64_t simulated_us;
     uint64_t operations;
+    uint64_t events;
     uint64_t faults;
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
+    uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
     struct violation violation;
 };

@@ -1,6 +1,7 @@
 /* Runs core/cluster/boot: identity file, hellos, and the moment the cluster is known. */
 #include "base/check.h"
 #include "base/os/log.h"
+#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdio.h>
@@ -41,7 +42,9 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
-        identity->incarnation++;
+        if (!Q_PLANT(INCARNATION) || identity->incarnation == 0) {
+            identity->incarnation++;
+        }
         err = identity_store(node->files, identity);
     }
     if (err != Q_OK) {
