@@ -5,6 +5,8 @@
 #include "sim/draw.h"
 #include "sim/world.h"
 
+#define AVOID_US (5 * SECOND)
+
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
     *client = (struct client){.world = world, .number = number};
@@ -122,6 +124,15 @@ static void keep_local_read(struct world *world,
 
 /* ---- sending ---- */
 
+/* Under fire clients come back to whom they please, or nobody would ask a deposed leader. Later
+ * they learn: who does not answer well is left alone for a while. */
+static void avoid(struct client *client, node_id id)
+{
+    if (client->world->phase != PHASE_FIRE && id != NODE_NONE) {
+        client->avoids_until_us[id] = client->world->now_us + AVOID_US;
+    }
+}
+
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
 static node_id choose_host(const struct client *client)
 {
@@ -133,7 +144,7 @@ static node_id choose_host(const struct client *client)
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].node != NULL) {
+        if (world->hosts[id].node != NULL && client->avoids_until_us[id] <= world->now_us) {
             up[count++] = id;
         }
     }
@@ -184,10 +195,11 @@ static void fill_slots(struct client *client)
     }
 }
 
-/* In the end clients wait for as long as it takes. */
+/* In the end clients wait for as long as a node that is well may take. */
 static uint64_t patience_us(const struct world *world)
 {
-    return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
+    return world->phase == PHASE_FIRE ? world->options.patience_us
+                                      : SECOND + MILLISECOND * world->options.request_timeout_ms;
 }
 
 static void send_slots(struct client *client)
@@ -232,7 +244,7 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE ||
+    if (client->host == NODE_NONE || client->avoids_until_us[client->host] > world->now_us ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(client);
@@ -311,6 +323,9 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                 operation->key, (int)answer.outcome,
                 (int)(reply->text.size > 60 ? 60 : reply->text.size),
                 (const char *)reply->text.data);
+    if (answer.outcome != HISTORY_OK) {
+        avoid(client, client->host);
+    }
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
@@ -394,6 +409,7 @@ void client_timeout(struct client *client, const struct event *event)
 {
     if (client->connection == event->b && client->sent_count > 0) {
         world_trace(client->world, "client %u gives up on node %u", client->number, client->host);
+        avoid(client, client->host);
         client_disconnect(client);
     }
 }

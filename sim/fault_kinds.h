@@ -64,6 +64,9 @@ void fault_crash_loop_end(struct world *world, uint64_t what);
 /* It dies now and so many times again soon after each start; CRASHES_FOREVER is a number too. */
 void faults_loop_crashes(struct host *host, uint32_t times);
 
+/* fault_forever.c: what stays broken when the rest is healed, if the run is one of those. */
+void faults_stay(struct world *world);
+
 /* fault_clocks.c: */
 void fault_clock(struct world *world);
 void fault_clock_end(struct world *world, uint64_t what);

@@ -183,4 +183,5 @@ void faults_heal(struct world *world)
     for (node_id id = 1; id <= world->options.node_count; id++) {
         heal_host(&world->hosts[id]);
     }
+    faults_stay(world);
 }

@@ -194,6 +194,7 @@ static void look_at_recovery(struct host *host, const struct raft *raft)
     struct oracle *oracle = &host->world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
     host->has_raft = true;
+    host->has_formed = true;
     world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s",
                 host->id, (unsigned long long)raft->log.start_index,
                 (unsigned long long)raft->log.last_index, (unsigned long long)raft->hard.term,
@@ -433,8 +434,9 @@ static bool start_node(struct host *host)
         host->is_condemned = true; /* As documented: it stops and says which file. */
         return false;
     }
-    /* Only the disk faults that are on now excuse it; they are over at the next try. */
-    if (err == Q_ECORRUPT || err == Q_EINVAL || world->phase != PHASE_FIRE) {
+    /* Only the disk faults that are on now excuse it. */
+    const bool is_excused = world->phase == PHASE_FIRE || host->is_outside;
+    if (err == Q_ECORRUPT || err == Q_EINVAL || !is_excused) {
         violation_report(&world->violation, "start", "node %u does not start: %s: %s", host->id,
                          err_text(err), error);
     }
@@ -631,6 +633,9 @@ static void start_log_job(struct host *host, const struct raft *raft)
     if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
         takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
+    }
+    if (host->disk_hangs) {
+        return; /* It never ends. */
     }
     events_push(&world->events, (struct event){.at_us = world->now_us + takes_us,
                                                .kind = EVENT_LOG,

@@ -52,6 +52,7 @@
     X(uint64_t, sync_mean_us, "sync_mean_us", 0, 10000000, 500, "")                                \
     X(uint32_t, drift_ppm_max, "drift_ppm", 0, 100000, 0, "of monotonic clocks")                   \
     X(uint32_t, wall_offset_ms_max, "wall_offset_ms", 0, 3600000, 0, "")                           \
+    X(bool, permanent, "permanent", 0, 1, 0, "a minority stays broken after the faults")           \
     X(uint32_t, variation, "variation", 0, 1000000, 0, "another run of the same (not drawn)")      \
     X(bool, selftest, "selftest", 0, 1, 0, "drop one acknowledged write (not drawn)")              \
     X(uint32_t, partition_nodes, "partition_nodes", 0, 5, 0, "enumerated partition (not drawn)")   \

@@ -7,8 +7,9 @@
  * only what lies behind struct env, struct files and struct engine is simulated.
  *
  * A run has four phases: faults and load; healing, in which the cluster must converge within a
- * bound; closing reads of every key; and a quiet time in which the leader must stay. Then the
- * histories are judged. Safety invariants are checked after every turn of a node.
+ * bound, though in half of the runs a minority of the nodes stays broken; closing reads of every
+ * key; and a quiet time in which the leader must stay. Then the histories are judged. Safety
+ * invariants are checked after every turn of a node.
  */
 #ifndef Q_SIM_WORLD_H
 #define Q_SIM_WORLD_H
@@ -67,9 +68,12 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool has_formed;   /* A process of it has known the cluster. */
     bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
     bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
     bool is_condemned; /* It has done so. */
+    bool is_outside;   /* Broken for ever: no part of the core (sim/atlas). */
+    bool disk_hangs;   /* Writes to its log never end. */
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
@@ -112,9 +116,10 @@ struct slot {
 struct client {
     struct world *world;
     uint32_t number;
-    node_id host;            /* NODE_NONE = not connected. */
-    struct session *session; /* NULL until the first bytes arrived. */
-    uint64_t connection;     /* Counts connections. */
+    node_id host;                            /* NODE_NONE = not connected. */
+    struct session *session;                 /* NULL until the first bytes arrived. */
+    uint64_t connection;                     /* Counts connections. */
+    uint64_t avoids_until_us[NODES_MAX + 1]; /* After the faults: nodes that failed it. */
     bool has_output;
     uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
     struct slot slots[PIPELINE_MAX];
@@ -169,7 +174,8 @@ struct world {
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
     bool selftest_done;
-    raft_term quiet_term;
+    raft_term quiet_term; /* Of the leader that must stay ... */
+    node_id quiet_leader; /* ... if it is in the core. */
     struct oracle oracle;
     struct violation violation;
     uint64_t hash; /* Of every step so far. */
@@ -256,11 +262,12 @@ void faults_half_open(struct world *world, node_id from, node_id to);
 void faults_starting(struct host *host);
 bool faults_died_in_start(struct host *host);
 void faults_started(struct host *host);
-/* Ends all faults for good and starts what is down. */
+/* Ends all faults for good and starts what is down; only what is outside the core (sim/atlas)
+ * breaks for ever. */
 void faults_heal(struct world *world);
 
 /* judge.c: */
-/* True when all nodes that can be are up, agree on a leader and have applied everything. */
+/* True when all nodes of the core are up, agree on a leader and have applied everything. */
 bool judge_has_converged(struct world *world);
 /* The end: states equal, histories right. */
 void judge_run(struct world *world);
