@@ -251,7 +251,10 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_reads(oracle, mirror, raft->read_round_context,
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
-    check_duties(host, mirror);
+    const char *error = NULL;
+    if (node_health(host->node, &error) == Q_OK) {
+        check_duties(host, mirror); /* One that is about to stop owes nothing any more. */
+    }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
