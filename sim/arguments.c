@@ -1,6 +1,7 @@
 #include "sim/arguments.h"
 
 #include "base/plant.h"
+#include "sim/shrink.h"
 
 #include <stdio.h>
 
@@ -229,6 +230,12 @@ static bool check_together(const struct parser *parser)
     }
     if (!choose_partitions(parser)) {
         return false;
+    }
+    if (out->shrinks && (out->campaign.verbose || out->campaign.jobs > SHRINK_JOBS_MAX)) {
+        return refuse(parser, "--shrink", "not with --verbose (see --tail), and --jobs 16 at most");
+    }
+    if (out->tail > 0 && !out->shrinks) {
+        return refuse(parser, "--tail", "only with --shrink");
     }
     if ((out->shrinks || out->campaign.verbose) && out->campaign.seed_count != 1) {
         return refuse(parser, "--shrink, --verbose", "only with --seed");

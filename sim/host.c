@@ -35,7 +35,12 @@ static struct buf *env_peer_begin(void *context, node_id to)
     if (host->node == NULL && !host->is_in_start) {
         return NULL; /* The process is being torn down. */
     }
-    if (!host->world->network.connected[host->id][to]) {
+    const struct network *network = &host->world->network;
+    if (!network_is_connected(network, host->id, to)) {
+        return NULL;
+    }
+    if (!network_takes(network, host->world->now_us, host->id, to)) {
+        host->sent_at_us[to] = host->world->now_us; /* What it owes that peer it has tried. */
         return NULL;
     }
     Q_CHECK(host->sending_to == NODE_NONE);
@@ -208,7 +213,7 @@ static void check_duties(struct host *host, struct mirror *mirror)
         host->leader_since_us = now_us;
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer == host->id || !world->network.connected[host->id][peer]) {
+        if (peer == host->id || !network_is_connected(&world->network, host->id, peer)) {
             continue;
         }
         uint64_t since_us = host->sent_at_us[peer];
@@ -403,6 +408,15 @@ static bool start_node(struct host *host)
     return false;
 }
 
+static void dial(struct world *world, node_id from, node_id to)
+{
+    events_push(&world->events,
+                (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
+                               .kind = EVENT_RECONNECT,
+                               .a = from,
+                               .b = to});
+}
+
 void host_start(struct host *host)
 {
     struct world *world = host->world;
@@ -439,11 +453,8 @@ void host_start(struct host *host)
         host->heard_at_us[peer] = HEARD_NEVER;
         host->incarnation_of[peer] = 0;
         if (peer != host->id) {
-            events_push(&world->events,
-                        (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
-                                       .kind = EVENT_RECONNECT,
-                                       .a = host->id,
-                                       .b = peer});
+            dial(world, host->id, peer);
+            dial(world, peer, host->id);
         }
     }
     host_turn(host);
@@ -489,8 +500,16 @@ void host_crash(struct host *host, bool power, uint64_t down_us)
                          (unsigned long long)disk_open_count(host->disk));
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer != host->id && world->network.connected[host->id][peer]) {
-            faults_reset(world, host->id, peer);
+        if (peer == host->id) {
+            continue;
+        }
+        /* Without power nobody closes its connections: peers may notice late. */
+        if (power && prng_chance(&world->prng, 1, 2)) {
+            faults_half_open(world, peer, host->id);
+        }
+        faults_break(world, host->id, peer);
+        if (!network_is_half_open(&world->network, peer, host->id)) {
+            faults_break(world, peer, host->id);
         }
     }
     if (power) {
@@ -632,6 +651,16 @@ static bool hears_leader(const struct host *host, const struct raft *raft, struc
             now_ms < raft->leader_heard_at_ms + raft->config.election_min_ms);
 }
 
+/* A frame of another cluster changes nothing, whatever it says. */
+static void receive_foreign(struct host *host, const struct raft *raft, const struct frame *frame)
+{
+    struct raft before;
+    memcpy(&before, raft, sizeof before);
+    node_receive(host->node, frame->from, frame->cluster_id, frame->body);
+    check_foreign(&host->world->oracle, host->id, &before, host_raft(host));
+    host_touch(host);
+}
+
 void host_message(struct host *host, struct event *event)
 {
     struct world *world = host->world;
@@ -646,8 +675,10 @@ void host_message(struct host *host, struct event *event)
     }
     struct frame frame;
     const int err = network_arrive(&world->network, event, &frame);
-    if (err == Q_ECORRUPT) {
-        faults_reset(world, from, host->id);
+    if (err == Q_ECORRUPT || err == Q_EAGAIN) {
+        world_trace(world, "node %u breaks the connection of %u: %s", host->id, from,
+                    err == Q_EAGAIN ? "it ended within a frame" : "a frame is wrong");
+        faults_break(world, from, host->id);
     }
     if (err != Q_OK) {
         return;
@@ -657,6 +688,10 @@ void host_message(struct host *host, struct event *event)
     const struct raft *raft = host_raft(host);
     const size_t outbox_before =
         raft == NULL || !hears_leader(host, raft, frame.body) ? SIZE_MAX : raft->outbox_count;
+    if (raft != NULL && frame.cluster_id != node_cluster_id(host->node)) {
+        receive_foreign(host, raft, &frame);
+        return;
+    }
     node_receive(host->node, from, frame.cluster_id, frame.body);
     if (outbox_before != SIZE_MAX) {
         check_loyal(&world->oracle, raft, outbox_before);
@@ -669,9 +704,6 @@ void host_message(struct host *host, struct event *event)
 
 void host_peer(struct host *host, node_id peer, bool connected)
 {
-    if (connected != host->world->network.connected[host->id][peer]) {
-        return; /* It has changed again meanwhile. */
-    }
     host->sent_at_us[peer] = host->world->now_us;
     node_peer_changed(host->node, peer, connected);
     host_touch(host);

@@ -1,13 +1,16 @@
 /* quorate-sim: runs the production node in simulated worlds, one per seed, and judges them. */
 #include "base/os/log.h"
 #include "sim/arguments.h"
+#include "sim/attempt.h"
 #include "sim/build_commit.h"
 #include "sim/seeds_file.h"
+#include "sim/shrink.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ERROR_SIZE 512
+#define ERROR_SIZE      512
+#define SHRINK_LIMIT_MS 120000
 
 struct replay {
     const struct campaign_options *campaign;
@@ -45,6 +48,31 @@ static bool run_file(const struct arguments *arguments, struct campaign_result *
     return !replay.misfits;
 }
 
+/* Puts the options of a smaller run in place of the given ones. */
+static void shrink_first(struct arguments *arguments)
+{
+    struct campaign_options *campaign = &arguments->campaign;
+    const struct shrink_limits limits = {
+        .jobs = campaign->jobs,
+        .time_limit_ms = campaign->time_limit_ms > 0 ? campaign->time_limit_ms : SHRINK_LIMIT_MS};
+    struct sim_options options = {0};
+    const char *error = NULL;
+    (void)option_changes_resolve(&campaign->changes, campaign->first_seed, &options, &error);
+    if (!shrink(&options, &limits)) {
+        (void)printf("shrink: this run does not fail\n");
+        return;
+    }
+    option_changes_of(&options, &campaign->changes);
+    campaign->time_limit_ms = 0;
+    if (arguments->tail > 0) {
+        struct buf trace = {0};
+        attempt_trace(&options, arguments->tail, &trace);
+        const struct bytes lines = buf_bytes(&trace);
+        (void)fwrite(lines.data, 1, lines.size, stdout);
+        buf_deinit(&trace);
+    }
+}
+
 static void list_options(void)
 {
     (void)printf("%-24s %12s %12s %12s\n", "option", "smallest", "largest", "plain");
@@ -80,6 +108,9 @@ int main(int count, char **values)
     struct campaign_result result = {0};
     if (arguments.seeds_file != NULL && !run_file(&arguments, &result)) {
         return 2;
+    }
+    if (arguments.shrinks) {
+        shrink_first(&arguments);
     }
     if (arguments.campaign.seed_count > 0) {
         campaign_run(&arguments.campaign, &result);

@@ -238,6 +238,17 @@ void option_changes_add(struct option_changes *changes, const struct option_chan
     }
 }
 
+void option_changes_of(const struct sim_options *options, struct option_changes *out)
+{
+    *out = (struct option_changes){.is_plain = true,
+                                   .has_faults = options->only_faults.is_limited,
+                                   .faults = options->only_faults};
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        out->values[i] = option_get(options, i);
+        out->is_given[i] = i < SIZES_SHOWN || out->values[i] != TABLE[i].plain;
+    }
+}
+
 uint32_t option_changes_partition_nodes(const struct option_changes *changes)
 {
     const size_t number = option_find("partition_nodes");
@@ -340,7 +351,7 @@ void option_changes_print(const struct option_changes *changes, struct buf *out)
     }
 }
 
-void options_print(const struct sim_options *options, struct buf *out)
+void sim_options_print(const struct sim_options *options, struct buf *out)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         print_pair(out, TABLE[i].name, option_get(options, i));
@@ -350,13 +361,7 @@ void options_print(const struct sim_options *options, struct buf *out)
 
 void options_print_short(const struct sim_options *options, struct buf *out)
 {
-    print_pair(out, "draw", 0);
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (i < SIZES_SHOWN || option_get(options, i) != TABLE[i].plain) {
-            print_pair(out, TABLE[i].name, option_get(options, i));
-        }
-    }
-    if (options->only_faults.is_limited) {
-        print_faults(&options->only_faults, out);
-    }
+    struct option_changes changes;
+    option_changes_of(options, &changes);
+    option_changes_print(&changes, out);
 }

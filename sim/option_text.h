@@ -54,6 +54,8 @@ bool option_changes_parse(struct option_changes *changes,
                           size_t error_size);
 /* Lays `more` over `changes`. */
 void option_changes_add(struct option_changes *changes, const struct option_changes *more);
+/* The changes that make exactly these options, with draw=0. */
+void option_changes_of(const struct sim_options *options, struct option_changes *out);
 /* The nodes of enumerated partitions, when these decide the run; else 0. */
 uint32_t option_changes_partition_nodes(const struct option_changes *changes);
 bool option_changes_are_empty(const struct option_changes *changes);
@@ -70,7 +72,7 @@ bool option_changes_resolve(const struct option_changes *changes,
 /* Only what was given. */
 void option_changes_print(const struct option_changes *changes, struct buf *out);
 /* Every option but the seed. */
-void options_print(const struct sim_options *options, struct buf *out);
+void sim_options_print(const struct sim_options *options, struct buf *out);
 /* draw=0 and what is not plain: as short as it can be, and it still determines the run. */
 void options_print_short(const struct sim_options *options, struct buf *out);
 

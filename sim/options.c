@@ -1,6 +1,7 @@
 #include "sim/options.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "node/machine/machine.h"
 #include "sim/draw.h"
 #include "sim/partitions.h"
@@ -64,11 +65,14 @@ static void draw_network(struct network_options *out, struct prng *prng)
     }
 }
 
-static void draw_faults(struct sim_options *out, struct prng *prng)
+static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        /* Each from a source of its own, so that a new class changes no other. */
+        struct prng own;
+        prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
         out->fault_interval_us[i] =
-            prng_chance(prng, 1, 2) ? draw_log_uniform(prng, SECOND / 2, 60 * SECOND) : 0;
+            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, 60 * SECOND) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         for (size_t i = 0; i < FAULT_CLASSES; i++) {
@@ -155,7 +159,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     draw_limits(out, &prng);
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
-    draw_faults(out, &prng);
+    draw_faults(out, seed, &prng);
     if (prng_chance(&prng, 1, 8)) {
         make_hot(out, &prng);
     }

@@ -76,6 +76,13 @@
 #define FAULT_MAP(X)                                                                               \
     X(PARTITION, "partition")   /* Full: a group of nodes cut off from the rest. */                \
     X(LINK, "link")             /* One-way, or one pair of nodes. */                               \
+    X(ONE_WAY, "one_way")       /* A group hears the rest and is not heard, or the reverse. */     \
+    X(BRIDGE, "bridge")         /* Groups that one node connects, chains and rings. */             \
+    X(FLAP, "flap")             /* Links go up and down and up. */                                 \
+    X(HALF_OPEN, "half_open")   /* A connection is gone and one end does not know. */              \
+    X(CUT, "cut")               /* A connection breaks in the middle of a frame. */                \
+    X(FOREIGN, "foreign")       /* A frame of another cluster, for another node, from nobody. */   \
+    X(BANDWIDTH, "bandwidth")   /* Links carry few bytes a second for a while. */                  \
     X(CLOG, "clog")             /* All links of a node hold everything back for a while. */        \
     X(RESET, "reset")           /* A connection between two nodes breaks and comes back. */        \
     X(KILL, "kill")             /* A process dies; the page cache stays. */                        \

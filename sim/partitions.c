@@ -190,7 +190,7 @@ static node_id agreed_leader(const struct world *world)
 static void cut_link(struct world *world, node_id from, node_id to)
 {
     network_block(&world->network, from, to, true);
-    if (world->options.partition_resets && world->network.connected[from][to]) {
+    if (world->options.partition_resets) {
         faults_reset(world, from, to);
     }
     world_trace(world, "link %u->%u is cut", from, to);

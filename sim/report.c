@@ -95,7 +95,7 @@ void report_violation(const struct origin *origin,
     buf_append_format(out, "  commit: %s\n", origin->commit);
     append_hash(result, out);
     struct buf pairs = {0};
-    options_print(&options, &pairs);
+    sim_options_print(&options, &pairs);
     buf_append_text(out, "  options:\n");
     append_wrapped(out, buf_bytes(&pairs));
     buf_deinit(&pairs);

@@ -94,6 +94,12 @@ int frame_parse(struct bytes in, struct frame *out_frame, size_t *out_consumed)
     return Q_OK;
 }
 
+bool frame_is_for(const struct frame *frame, node_id self, node_id peers_max)
+{
+    return frame->to == self && frame->from != NODE_NONE && frame->from <= peers_max &&
+           frame->from != self;
+}
+
 size_t frame_announced_size(struct bytes in)
 {
     struct frame frame;
