@@ -92,8 +92,9 @@ static void draw_limits(struct sim_options *out, struct prng *prng)
         out->apply_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
     }
     if (prng_chance(prng, 1, 2)) {
-        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 1000);
     }
+    out->log_keep_differs = prng_chance(prng, 1, 3);
     if (prng_chance(prng, 1, 4)) {
         out->id_age_ms = (uint32_t)(ID_KEEP_MS - prng_between(prng, 1000, 60000));
     }

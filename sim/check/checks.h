@@ -62,6 +62,10 @@ void check_follows(struct oracle *oracle,
                    node_id node,
                    const struct raft *raft,
                    const struct raft_message *message);
+/* Whoever leads or asks for pre-votes in an earlier term has been told of ours: else it would stay
+ * behind, and a node that has moved ahead of a working majority outside. Before the outbox is
+ * emptied. */
+void check_told(struct oracle *oracle, const struct raft *raft, const struct raft_message *message);
 /* PreVote and votes are refused while the leader is heard (section 4.2.3 of the dissertation): what
  * a request of a later term, not forced by leadership transfer, has put into the outbox behind
  * `outbox_before` of a node that heard its leader. */
