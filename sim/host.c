@@ -224,12 +224,11 @@ static void check_duties(struct host *host, struct mirror *mirror)
     }
     uint64_t busy_us = 0;
     if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
-        busy_us = now_us - host->log_looked_us;
+        busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
     const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
-    check_leader_disk(&world->oracle, mirror,
-                      (busy_us < step_max_us ? busy_us : step_max_us) / MILLISECOND,
+    check_leader_disk(&world->oracle, mirror, busy_us < step_max_us ? busy_us : step_max_us,
                       world->options.election_max_ms);
 }
 

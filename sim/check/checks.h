@@ -86,11 +86,11 @@ void check_heartbeats(struct oracle *oracle,
                       node_id peer,
                       uint64_t silent_ms,
                       uint32_t heartbeat_ms);
-/* A leader whose log device hangs gives up. `busy_ms`: how much longer the write under way has
+/* A leader whose log device hangs gives up. `busy_us`: how much longer the write under way has
  * taken since the last call, 0 when there is none or it is another one. */
 void check_leader_disk(struct oracle *oracle,
                        struct mirror *mirror,
-                       uint64_t busy_ms,
+                       uint64_t busy_us,
                        uint32_t election_max_ms);
 /* [10] Local reads may be old but never wrong: growing strings and lists show a beginning of what
  * the closing read showed, counters (which only go up here) no more than it, registers a value that
