@@ -117,13 +117,16 @@ def judge_sim(wanted):
     """The last line is the simulator's own summary; the exit code must agree with it."""
     def judge(output, code, suite):
         lines = output.strip().split("\n")
-        last = re.match(r"seeds=(\d+) hours=\S+ ops=(\d+) .*violations=(\d+) hash=\S+$", lines[-1])
+        last = re.match(r"seeds=(\d+) hours=\S+ ops=(\d+) .*violations=(\d+) undecided=(\d+) "
+                        r"hash=\S+$", lines[-1])
         if not last:
             return one_case(suite, False, f"no summary line, {reason_of(code)}")
         suite.name += f" [{lines[-1]}]"
         violated = int(last.group(3)) > 0
         good = code == wanted and violated == bool(wanted) and int(last.group(2)) > 0
-        return one_case(suite, good, f"{reason_of(code)}, wanted {wanted}")
+        decided = last.group(4) == "0"
+        return one_case(suite, good and decided,
+                        f"{reason_of(code)}, wanted {wanted}, undecided {last.group(4)}")
     return judge
 
 

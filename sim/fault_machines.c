@@ -30,10 +30,7 @@ void fault_pause(struct world *world)
     if (host == NULL) {
         return;
     }
-    const uint64_t takes_us = fault_draw_length(world);
-    world_trace(world, "node %u stands still for %llu ms", host->id,
-                (unsigned long long)(takes_us / MILLISECOND));
-    host_pause(host, takes_us);
+    host_pause(host, fault_draw_length(world));
 }
 
 void fault_clock(struct world *world)
@@ -45,11 +42,20 @@ void fault_clock(struct world *world)
     }
 }
 
+/* The first leader at or after the machine drawn: there may be two for a while. */
 void fault_resign(struct world *world)
 {
-    struct host *host = fault_pick_host(world);
-    if (host != NULL) {
-        node_resign(host->node);
-        host_touch(host);
+    const node_id count = world->options.node_count;
+    const node_id first = (node_id)prng_between(&world->prng, 1, count);
+    for (node_id i = 0; i < count && count > 1; i++) {
+        struct host *host = &world->hosts[(first - 1 + i) % count + 1];
+        const struct raft *raft = host_raft(host);
+        if (raft != NULL && raft->role == RAFT_LEADER && !host_is_paused(host)) {
+            world_trace(world, "node %u is asked to give its leadership away", host->id);
+            node_resign(host->node);
+            host_touch(host);
+            return;
+        }
     }
+    fault_found_nothing(world);
 }

@@ -111,38 +111,6 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     }
 }
 
-/* One line per Raft message that leaves. */
-static void trace_message(const struct host *host, struct bytes body)
-{
-    static const char *const KINDS[] = {"?",
-                                        "pre-vote",
-                                        "pre-vote reply",
-                                        "vote",
-                                        "vote reply",
-                                        "append",
-                                        "append reply",
-                                        "heartbeat",
-                                        "heartbeat reply",
-                                        "timeout now"};
-    struct reader r = reader_of(body);
-    struct peer_header header;
-    peer_header_read(&r, &header);
-    (void)read_u32(&r);
-    struct raft_entry entries[32];
-    struct raft_message m;
-    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &m, entries, 32) != Q_OK) {
-        return;
-    }
-    world_trace(host->world,
-                "node %u tells %u: %s%s term %llu prev %llu/%llu commit %llu index %llu entries %u "
-                "hint %llu/%llu context %llu",
-                m.from, m.to, KINDS[m.kind], m.reject ? " (no)" : "", (unsigned long long)m.term,
-                (unsigned long long)m.prev_index, (unsigned long long)m.prev_term,
-                (unsigned long long)m.commit, (unsigned long long)m.index, m.entry_count,
-                (unsigned long long)m.hint_index, (unsigned long long)m.hint_term,
-                (unsigned long long)m.context);
-}
-
 static void env_peer_end(void *context, node_id to)
 {
     struct host *host = context;
@@ -154,13 +122,13 @@ static void env_peer_end(void *context, node_id to)
     check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
-        if (host->world->options.verbose) {
-            trace_message(host, frame.body);
-        }
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
+    const uint64_t lost = host->world->network.lost;
     network_send(&host->world->network, host->world->now_us, &frame);
+    trace_message(host->world, host->id, "->", to, frame.body,
+                  host->world->network.lost > lost ? " (lost)" : "");
 }
 
 static void env_log_start(void *context)
@@ -258,7 +226,7 @@ static void check_turn(struct host *host, const struct raft *raft)
                 node_reads_waiting(host->node, raft->read_round_context));
     const char *error = NULL;
     if (node_health(host->node, &error) == Q_OK) {
-        check_duties(host, mirror); /* One that is about to stop owes nothing any more. */
+        check_duties(host, mirror); /* One that stops itself owes nobody anything any more. */
     }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
@@ -266,7 +234,8 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_bounds(oracle, mirror, raft);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
         static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
-        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
+        world_trace(world, "node %u: %s in term %llu -> %s in term %llu, commit %llu of %llu",
+                    host->id, ROLES[mirror->role_before], (unsigned long long)mirror->term_before,
                     ROLES[mirror->role], (unsigned long long)mirror->term,
                     (unsigned long long)mirror->commit_index,
                     (unsigned long long)mirror->last_index);
@@ -355,6 +324,7 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .append_size_max = options->append_size_max,
                                  .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
+                                 .inflight_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
     for (node_id id = 1; id <= options->node_count; id++) {
@@ -693,6 +663,7 @@ void host_message(struct host *host, struct event *event)
         return;
     }
     world_note(world, hash_bytes(frame.body), event->node);
+    trace_message(world, host->id, "<-", from, frame.body, "");
     host->heard_at_us[from] = world->now_us;
     const struct raft *raft = host_raft(host);
     const size_t outbox_before =
