@@ -107,6 +107,7 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const struct raft *raft = host_raft(host);
     if (raft != NULL && node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
+        check_told(&host->world->oracle, raft, &message);
     }
 }
 
@@ -194,12 +195,11 @@ static void check_duties(struct host *host, struct mirror *mirror)
     }
     uint64_t busy_us = 0;
     if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
-        busy_us = now_us - host->log_looked_us;
+        busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
     const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
-    check_leader_disk(&world->oracle, mirror,
-                      (busy_us < step_max_us ? busy_us : step_max_us) / MILLISECOND,
+    check_leader_disk(&world->oracle, mirror, busy_us < step_max_us ? busy_us : step_max_us,
                       world->options.election_max_ms);
 }
 
@@ -331,6 +331,12 @@ static void set_address(char out[NODE_ADDRESS_SIZE_MAX], node_id id)
     (void)snprintf(out, NODE_ADDRESS_SIZE_MAX, "10.0.0.%u:7482", id);
 }
 
+/* Logs of different reach: whoever leads next may still have what the last leader had not. */
+static uint32_t keep_shift(const struct host *host)
+{
+    return host->world->options.log_keep_differs ? host->id % 3 * 2 : 0;
+}
+
 static void set_node_options(struct host *host, struct node_options *out)
 {
     const struct sim_options *options = &host->world->options;
@@ -340,7 +346,7 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .election_max_ms = options->election_max_ms,
                                  .request_timeout_ms = options->request_timeout_ms,
                                  .value_size_max = VALUE_SIZE_DEFAULT,
-                                 .log_keep_bytes = options->log_keep_bytes,
+                                 .log_keep_bytes = options->log_keep_bytes << keep_shift(host),
                                  .wal_segment_size = options->wal_segment_size,
                                  .append_size_max = options->append_size_max,
                                  .apply_size_max = options->apply_size_max,
@@ -602,6 +608,9 @@ static void start_log_job(struct host *host, const struct raft *raft)
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
     if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
+        if (prng_chance(&world->prng, 1, 8)) {
+            takes_us = host->slow_until_us - world->now_us; /* It hangs to the end. */
+        }
         takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
     }
     if (host->disk_hangs) {

@@ -93,8 +93,9 @@ static void draw_limits(struct sim_options *out, struct prng *prng)
         out->apply_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
     }
     if (prng_chance(prng, 1, 2)) {
-        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 1000);
     }
+    out->log_keep_differs = prng_chance(prng, 1, 3);
     if (prng_chance(prng, 1, 3)) {
         out->inflight_max = (uint32_t)prng_between(prng, 1, 16);
     }

@@ -37,6 +37,7 @@
     X(uint32_t, request_timeout_ms, "request_timeout_ms", 1, 60000, 1000, "")                      \
     X(uint64_t, wal_segment_size, "wal_segment_size", 4096, 1073741824, 65536, "")                 \
     X(uint64_t, log_keep_bytes, "log_keep_bytes", 1024, 1073741824, 65536, "")                     \
+    X(bool, log_keep_differs, "log_keep_differs", 0, 1, 0, "some nodes keep more")                 \
     X(uint32_t, append_size_max, "append_size", 0, 1048576, 0, "of entries in one message")        \
     X(uint32_t, inflight_max, "inflight", 0, 256, 0, "appends under way to one follower")          \
     X(uint32_t, apply_size_max, "apply_size", 0, 1048576, 0, "of entries applied in one go")       \
