@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
-#define AVOID_US (5 * SECOND)
+#define AVOID_US       (5 * SECOND)
 
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
@@ -255,6 +255,8 @@ static void send_slots(struct client *client)
     if (client->sent_count == 0) {
         return;
     }
+    const size_t size = buf_size(&client->request);
+    world->request_size_max = size > world->request_size_max ? size : world->request_size_max;
     events_push(&world->events,
                 (struct event){.at_us = world->now_us + prng_below(&world->prng, 500),
                                .kind = EVENT_REQUEST,
@@ -402,6 +404,7 @@ void client_collect(struct client *client)
         return;
     }
     struct buf *output = session_output(client->session);
+    check_session(&world->violation, session_input_size(client->session), buf_size(output));
     while (buf_size(output) > 0) {
         struct resp_reply reply;
         size_t consumed = 0;

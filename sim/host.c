@@ -203,6 +203,12 @@ static void check_duties(struct host *host, struct mirror *mirror)
                       world->options.election_max_ms);
 }
 
+/* Where few requests may wait, few bytes may: both limits are met in the same runs. */
+static size_t waiting_bytes_max(const struct sim_options *options)
+{
+    return options->parked_max < 1000 ? (size_t)256 * 1024 : WAITING_BYTES_MAX;
+}
+
 static void check_turn(struct host *host, const struct raft *raft)
 {
     struct world *world = host->world;
@@ -235,6 +241,10 @@ static void check_turn(struct host *host, const struct raft *raft)
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
     check_bounds(oracle, mirror, raft);
+    struct node_load load;
+    node_load(host->node, &load);
+    check_load(oracle, mirror, world->options.parked_max, waiting_bytes_max(&world->options),
+               &load);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
         static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
         world_trace(world, "node %u: %s in term %llu -> %s in term %llu, commit %llu of %llu",
@@ -351,6 +361,7 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .append_size_max = options->append_size_max,
                                  .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
+                                 .waiting_bytes_max = waiting_bytes_max(options),
                                  .inflight_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);

@@ -162,7 +162,8 @@ struct world {
     struct workload workload;
     uint32_t operations_left;
     uint32_t operations_done;
-    uint32_t closing_next; /* Key whose closing read comes next. */
+    size_t request_size_max; /* Of what one client sent in one go so far. */
+    uint32_t closing_next;   /* Key whose closing read comes next. */
     uint32_t closing_done;
     struct history *history;
     struct buf closings[WORKLOAD_KEYS_MAX * WORKLOAD_CLASSES]; /* Results of closing reads. */
