@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
+#define AVOID_US (5 * SECOND)
 
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
@@ -127,6 +128,15 @@ static void keep_local_read(struct world *world,
 
 /* ---- sending ---- */
 
+/* Under fire clients come back to whom they please, or nobody would ask a deposed leader. Later
+ * they learn: who does not answer well is left alone for a while. */
+static void avoid(struct client *client, node_id id)
+{
+    if (client->world->phase != PHASE_FIRE && id != NODE_NONE) {
+        client->avoids_until_us[id] = client->world->now_us + AVOID_US;
+    }
+}
+
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
 static node_id choose_host(const struct client *client)
 {
@@ -138,7 +148,7 @@ static node_id choose_host(const struct client *client)
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].node != NULL) {
+        if (world->hosts[id].node != NULL && client->avoids_until_us[id] <= world->now_us) {
             up[count++] = id;
         }
     }
@@ -189,10 +199,11 @@ static void fill_slots(struct client *client)
     }
 }
 
-/* In the end clients wait for as long as it takes. */
+/* In the end clients wait for as long as a node that is well may take. */
 static uint64_t patience_us(const struct world *world)
 {
-    return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
+    return world->phase == PHASE_FIRE ? world->options.patience_us
+                                      : SECOND + MILLISECOND * world->options.request_timeout_ms;
 }
 
 static void trace_request(const struct client *client, const struct operation *operation)
@@ -263,7 +274,7 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE ||
+    if (client->host == NODE_NONE || client->avoids_until_us[client->host] > world->now_us ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(client);
@@ -303,7 +314,8 @@ static void give_input(struct client *client)
 void client_request(struct client *client, const struct event *event)
 {
     struct host *host = &client->world->hosts[event->node];
-    if (client->connection != event->b || client->host != host->id) {
+    if (client->connection != event->b || client->host != host->id ||
+        host->stop.stage == STOP_DRAINING) {
         return;
     }
     if (client->session == NULL) {
@@ -350,6 +362,9 @@ static void answered(struct client *client, struct slot *slot, const struct resp
         return;
     }
     trace_answer(client, operation, reply, &answer);
+    if (answer.outcome != HISTORY_OK) {
+        avoid(client, client->host);
+    }
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
@@ -437,6 +452,7 @@ void client_timeout(struct client *client, const struct event *event)
     if (client->connection == event->b && client->sent_count > 0) {
         world_trace(client->world, "client %u gives up waiting for node %u", client->number,
                     client->host);
+        avoid(client, client->host);
         client_disconnect(client);
     }
 }

@@ -67,12 +67,13 @@ static void draw_network(struct network_options *out, struct prng *prng)
 
 static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
+    out->permanent = (hash_bytes_seeded(bytes_of_text("permanent"), seed) & 1) != 0;
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
         /* Each from a source of its own, so that a new class changes no other. */
         struct prng own;
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
         out->fault_interval_us[i] =
-            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, 60 * SECOND) : 0;
+            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND, 120 * SECOND) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         for (size_t i = 0; i < FAULT_CLASSES; i++) {
