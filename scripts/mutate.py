@@ -81,8 +81,8 @@ def matching(text, at):
     return None
 
 
-SWAPS = [(r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
-         (r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "),
+MOVES = [(r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > ")]
+SWAPS = [(r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "),
          (r" \+ 1\b", ""), (r" - 1\b", "")]
 STATEMENT = re.compile(r"^\s+(?:[\w.>\-\[\]]+ (?:[-+|&]?=) [^;]+|[\w.>\-\[\]]+(?:\+\+|--)"
                        r"|(?:\(void\))?[a-z_]\w*\([^;]*\)|return|break|continue);$")
@@ -103,12 +103,23 @@ def mutations_of_line(code, line):
                 if kind == "always" and found.group(1) == "while":
                     continue
                 yield kind, line[:start + 1] + new + line[end:]
-    for pattern, replacement in SWAPS:
-        for place in re.finditer(pattern, code):
-            yield "swapped", line[:place.start()] + replacement + line[place.end():]
+    for kind, table in (("moved", MOVES), ("swapped", SWAPS)):
+        for pattern, replacement in table:
+            for place in re.finditer(pattern, code):
+                yield kind, line[:place.start()] + replacement + line[place.end():]
     if STATEMENT.match(code):
         indent = line[:len(line) - len(line.lstrip())]
         yield "deleted", f"{indent};"
+
+
+# `if (a < b) { a = b; }` is the same with <=.
+MAXIMUM = re.compile(r"([\w.>\-\[\]]+) [<>]=? ([\w.>\-\[\]]+)\)+ \{\n\s+(\S+) = (\S+);\n")
+
+
+def keeps_maximum(text, at):
+    found = MAXIMUM.search(text, at)
+    return (found is not None and "\n" not in text[at:found.start()]
+            and set(found.group(1, 2)) == set(found.group(3, 4)))
 
 
 def candidates():
@@ -116,9 +127,12 @@ def candidates():
         for path in sorted(ROOT.glob(pattern)):
             text = path.read_text(encoding="utf-8")
             codes = blank_comments(text).split("\n")
+            start = 0
             for number, (code, line) in enumerate(zip(codes, text.split("\n")), 1):
                 for kind, new in mutations_of_line(code, line):
-                    yield Mutant(str(path.relative_to(ROOT)), number, kind, line, new)
+                    if kind != "moved" or not keeps_maximum(text, start):
+                        yield Mutant(str(path.relative_to(ROOT)), number, kind, line, new)
+                start += len(line) + 1
 
 
 def draw(seed):
@@ -177,7 +191,7 @@ class Tree:
 
     def judges(self):
         for name in BUILT[:-1]:
-            yield name, [self.build / "tests" / name], 120
+            yield name, [self.build / "tests" / name], 40
         sim = self.build / "quorate-sim"
         yield "sim", [sim, "--seeds", "300", "--stop", "--time-limit", "90"], 150
         yield "partitions", [sim, "--partitions", "3", "--stop", "--time-limit", "60"], 120

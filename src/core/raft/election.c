@@ -59,7 +59,6 @@ static void become_leader(struct raft *raft)
     Q_CHECK(raft->hard.vote == raft->config.self);
     raft->role = RAFT_LEADER;
     raft->leader = raft->config.self;
-    raft->forced_election = false;
     raft->role_changed = true;
     reset_progress(raft);
     raft_transfer_clear(raft);
@@ -119,7 +118,6 @@ static void become_pre_candidate(struct raft *raft)
     raft->role = RAFT_PRE_CANDIDATE;
     raft->leader = NODE_NONE;
     raft->role_changed = true;
-    raft->forced_election = false;
     if (Q_PLANT(B04)) {
         raft->hard.vote = NODE_NONE;
     }
@@ -142,8 +140,8 @@ void raft_campaign(struct raft *raft, bool forced)
         raft->log.last_index - raft->log.start_index >= raft->log.capacity) {
         return;
     }
+    raft->forced_election = forced;
     if (forced || Q_PLANT(B38)) {
-        raft->forced_election = forced;
         become_candidate(raft);
         return;
     }
