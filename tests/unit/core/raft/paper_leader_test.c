@@ -189,6 +189,14 @@ TEST(a_transfer_that_comes_to_nothing_is_given_up)
     (void)one_propose(&one, 10);
 }
 
+TEST(the_time_of_a_transfer_counts_from_when_it_was_asked_for)
+{
+    one_start_empty(&one, 3);
+    one_win_and_settle(&one);
+    EXPECT(raft_transfer(&one.raft, one.now_ms + 40, 3) == Q_OK);
+    EXPECT(one.raft.transfer_deadline_ms == one.now_ms + 40 + one.raft.config.election_max_ms);
+}
+
 TEST(a_transfer_needs_a_leader_and_a_voter)
 {
     one_start_empty(&one, 3);
@@ -475,6 +483,7 @@ TEST_MAIN(CASE(reads_wait_for_the_first_commit_of_the_term),
           CASE(a_follower_echoes_the_context),
           CASE(a_transfer_catches_the_target_up_stops_proposals_and_says_go),
           CASE(a_transfer_that_comes_to_nothing_is_given_up),
+          CASE(the_time_of_a_transfer_counts_from_when_it_was_asked_for),
           CASE(a_transfer_needs_a_leader_and_a_voter),
           CASE(the_target_campaigns_at_once_without_asking_first),
           CASE(a_leader_whose_disk_hangs_hands_over_to_the_best_follower),
