@@ -25,8 +25,8 @@ static const char USAGE[] =
     "  --stop             stop at the first violation\n"
     "  --plant NAME       switch a planted bug on (builds with QUORATE_PLANTS only)\n"
     "  --plant-selftest   drop one acknowledged write: the checkers must see it\n"
-    "Last line: seeds=N hours=H ops=N faults=N violations=N hash=X. Exit status: 0 clean, 1 a\n"
-    "violation, 2 wrong usage.\n";
+    "Last line: seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X. Exit status:\n"
+    "0 clean, 1 a violation, 2 wrong usage.\n";
 
 struct parser {
     struct arguments *out;
@@ -154,7 +154,9 @@ static bool parse_valued(const struct parser *parser, const char *name, const ch
         return set_pair(parser, "nodes", value);
     }
     if (strcmp(name, "--partitions") == 0) {
-        return set_pair(parser, "partition_nodes", value);
+        const bool is_enumerated = strcmp(value, "3") == 0 || strcmp(value, "5") == 0;
+        return is_enumerated ? set_pair(parser, "partition_nodes", value)
+                             : refuse(parser, name, "must be 3 or 5");
     }
     for (size_t i = 0; i < NUMBER_KINDS; i++) {
         if (strcmp(name, NUMBERS[i].name) == 0) {

@@ -23,6 +23,9 @@ struct campaign_result {
     uint64_t operations;
     uint64_t faults;
     uint64_t violations;
+    uint64_t undecided;                 /* Keys whose linearizability took too long to judge. */
+    uint64_t heap_peak;                 /* Of one seed, in bytes ... */
+    uint64_t heap_peak_seed;            /* ... and which one it was. */
     struct partition_summary partition; /* When partitions are enumerated. */
     struct coverage coverage;
     uint64_t hash; /* Does not depend on the order in which seeds ended. */
@@ -39,7 +42,8 @@ void campaign_run_seed(const struct campaign_options *options,
                        struct world_result *out);
 /* Runs them all in `jobs` worker processes; prints each violation. */
 void campaign_run(const struct campaign_options *options, struct campaign_result *result);
-/* The last line: seeds=N hours=H ops=N faults=N violations=N hash=X */
+/* What the seeds needed, and the last line:
+ * seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X */
 void campaign_print(const struct campaign_result *result);
 
 #endif

@@ -6,6 +6,11 @@
 #include "sim/draw.h"
 #include "sim/world.h"
 
+#include <stdio.h>
+
+#define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
+#define AVOID_US (5 * SECOND)
+
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
     *client = (struct client){.world = world, .number = number};
@@ -123,6 +128,15 @@ static void keep_local_read(struct world *world,
 
 /* ---- sending ---- */
 
+/* Under fire clients come back to whom they please, or nobody would ask a deposed leader. Later
+ * they learn: who does not answer well is left alone for a while. */
+static void avoid(struct client *client, node_id id)
+{
+    if (client->world->phase != PHASE_FIRE && id != NODE_NONE) {
+        client->avoids_until_us[id] = client->world->now_us + AVOID_US;
+    }
+}
+
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
 static node_id choose_host(const struct client *client)
 {
@@ -134,7 +148,7 @@ static node_id choose_host(const struct client *client)
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].node != NULL) {
+        if (world->hosts[id].node != NULL && client->avoids_until_us[id] <= world->now_us) {
             up[count++] = id;
         }
     }
@@ -185,10 +199,40 @@ static void fill_slots(struct client *client)
     }
 }
 
-/* In the end clients wait for as long as it takes. */
+/* In the end clients wait for as long as a node that is well may take. */
 static uint64_t patience_us(const struct world *world)
 {
-    return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
+    return world->phase == PHASE_FIRE ? world->options.patience_us
+                                      : SECOND + MILLISECOND * world->options.request_timeout_ms;
+}
+
+static void trace_request(const struct client *client, const struct operation *operation)
+{
+    const bool is_long = operation->argument_size > TRACE_SIZE_MAX;
+    char again[32] = "";
+    if (operation->attempts > 1) {
+        (void)snprintf(again, sizeof again, " (attempt %u)", operation->attempts);
+    }
+    world_trace(client->world, "client %u -> node %u: %s %s %.*s%s%s%s%s%s", client->number,
+                client->host, operation_name(operation), operation->key,
+                (int)(is_long ? TRACE_SIZE_MAX : operation->argument_size), operation->argument,
+                is_long ? "..." : "", operation->request_id[0] == '\0' ? "" : " id ",
+                operation->request_id, again,
+                operation->is_repeat ? " (asks for the answer once more)" : "");
+}
+
+static void trace_answer(const struct client *client,
+                         const struct operation *operation,
+                         const struct resp_reply *reply,
+                         const struct answer *answer)
+{
+    static const char *const OUTCOMES[] = {"?", "ok", "certainly not done", "perhaps done"};
+    const struct bytes text = answer->absent ? bytes_of_text("nothing there") : reply->text;
+    const bool is_long = text.size > TRACE_SIZE_MAX;
+    world_trace(client->world, "client %u <- node %u: %s %s: %s: %.*s%s", client->number,
+                client->host, operation_name(operation), operation->key, OUTCOMES[answer->outcome],
+                (int)(is_long ? TRACE_SIZE_MAX : text.size), (const char *)text.data,
+                is_long ? "..." : "");
 }
 
 static void send_slots(struct client *client)
@@ -206,10 +250,7 @@ static void send_slots(struct client *client)
         }
         client->sent[client->sent_count++] = (uint8_t)i;
         operation_encode(&slot->operation, &client->request);
-        world_trace(world, "client %u asks node %u: %s %s %.*s %s", client->number, client->host,
-                    operation_name(&slot->operation), slot->operation.key,
-                    (int)(slot->operation.argument_size > 24 ? 24 : slot->operation.argument_size),
-                    slot->operation.argument, slot->operation.request_id);
+        trace_request(client, &slot->operation);
     }
     if (client->sent_count == 0) {
         return;
@@ -233,7 +274,7 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE ||
+    if (client->host == NODE_NONE || client->avoids_until_us[client->host] > world->now_us ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(client);
@@ -273,7 +314,8 @@ static void give_input(struct client *client)
 void client_request(struct client *client, const struct event *event)
 {
     struct host *host = &client->world->hosts[event->node];
-    if (client->connection != event->b || client->host != host->id) {
+    if (client->connection != event->b || client->host != host->id ||
+        host->stop.stage == STOP_DRAINING) {
         return;
     }
     if (client->session == NULL) {
@@ -319,10 +361,10 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                          (const char *)reply->text.data);
         return;
     }
-    world_trace(world, "client %u: %s %s -> %d %.*s", client->number, operation_name(operation),
-                operation->key, (int)answer.outcome,
-                (int)(reply->text.size > 60 ? 60 : reply->text.size),
-                (const char *)reply->text.data);
+    trace_answer(client, operation, reply, &answer);
+    if (answer.outcome != HISTORY_OK) {
+        avoid(client, client->host);
+    }
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
@@ -408,7 +450,9 @@ void client_disconnect(struct client *client)
 void client_timeout(struct client *client, const struct event *event)
 {
     if (client->connection == event->b && client->sent_count > 0) {
-        world_trace(client->world, "client %u gives up on node %u", client->number, client->host);
+        world_trace(client->world, "client %u gives up waiting for node %u", client->number,
+                    client->host);
+        avoid(client, client->host);
         client_disconnect(client);
     }
 }

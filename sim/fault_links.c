@@ -315,8 +315,6 @@ void fault_clog(struct world *world)
     }
     const uint64_t takes_us = draw_log_uniform(&world->prng, 100 * MILLISECOND, 3 * SECOND);
     const uint64_t until_us = world->now_us + takes_us;
-    world_trace(world, "links of node %u are clogged for %llu ms", host->id,
-                (unsigned long long)(takes_us / MILLISECOND));
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
         if (peer != host->id) {
             clog_pair(world, host->id, peer, until_us);

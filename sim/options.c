@@ -74,15 +74,16 @@ static void switch_faults_off(struct sim_options *out)
 
 static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
+    out->permanent = (hash_bytes_seeded(bytes_of_text("permanent"), seed) & 1) != 0;
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
         /* Each from a source of its own, so that a new class changes no other. */
         struct prng own;
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
         /* These two often find nothing: no leader, or no disk that may be damaged. */
         const bool is_seldom = i == FAULT_RESIGN || i == FAULT_ROT;
-        const uint64_t max_us = (is_seldom ? 10 : 60) * SECOND;
+        const uint64_t max_us = (is_seldom ? 10 : 120) * SECOND;
         out->fault_interval_us[i] =
-            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, max_us) : 0;
+            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND, max_us) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         switch_faults_off(out);
@@ -100,8 +101,9 @@ static void draw_limits(struct sim_options *out, struct prng *prng)
         out->apply_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
     }
     if (prng_chance(prng, 1, 2)) {
-        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 1000);
     }
+    out->log_keep_differs = prng_chance(prng, 1, 3);
     if (prng_chance(prng, 1, 3)) {
         out->inflight_max = (uint32_t)prng_between(prng, 1, 16);
     }

@@ -37,6 +37,7 @@
     X(uint32_t, request_timeout_ms, "request_timeout_ms", 1, 60000, 1000, "")                      \
     X(uint64_t, wal_segment_size, "wal_segment_size", 4096, 1073741824, 65536, "")                 \
     X(uint64_t, log_keep_bytes, "log_keep_bytes", 1024, 1073741824, 65536, "")                     \
+    X(bool, log_keep_differs, "log_keep_differs", 0, 1, 0, "some nodes keep more")                 \
     X(uint32_t, append_size_max, "append_size", 0, 1048576, 0, "of entries in one message")        \
     X(uint32_t, inflight_max, "inflight", 0, 256, 0, "appends under way to one follower")          \
     X(uint32_t, apply_size_max, "apply_size", 0, 1048576, 0, "of entries applied in one go")       \
@@ -56,6 +57,7 @@
     X(uint64_t, sync_mean_us, "sync_mean_us", 0, 10000000, 500, "")                                \
     X(uint32_t, drift_ppm_max, "drift_ppm", 0, 100000, 0, "of monotonic clocks")                   \
     X(uint32_t, wall_offset_ms_max, "wall_offset_ms", 0, 3600000, 0, "")                           \
+    X(bool, permanent, "permanent", 0, 1, 0, "a minority stays broken after the faults")           \
     X(uint32_t, variation, "variation", 0, 1000000, 0, "another run of the same (not drawn)")      \
     X(bool, selftest, "selftest", 0, 1, 0, "drop one acknowledged write (not drawn)")              \
     X(uint32_t, partition_nodes, "partition_nodes", 0, 5, 0, "enumerated partition (not drawn)")   \
@@ -92,13 +94,22 @@
     X(KILL, "kill")             /* A process dies; the page cache stays. */                        \
     X(POWER, "power")           /* A machine loses power, and with it what was not synced. */      \
     X(POWER_ALL, "power_all")   /* All machines at once. */                                        \
+    X(KILL_ALL, "kill_all")     /* All processes at once; their machines keep power. */            \
+    X(CRASH_LOOP, "crash_loop") /* A process dies soon after each start, or in it. */              \
+    X(STOP, "stop")             /* A process is stopped in good order. */                          \
+    X(ROLLING, "rolling")       /* All of them, one after the other. */                            \
     X(PAUSE, "pause")           /* A process stands still and goes on. */                          \
+    X(SUSPEND, "suspend")       /* A machine stands still, its monotonic clock too. */             \
+    X(STARVED, "starved")       /* A process hardly gets to run. */                                \
     X(DISK_SLOW, "disk_slow")   /* The syncs of a machine take long for a while. */                \
     X(DISK_ERROR, "disk_error") /* A write or sync fails. */                                       \
     X(DISK_FULL, "disk_full")   /* No space for a while. */                                        \
-    X(CLOCK, "clock")           /* A wall clock jumps. */                                          \
-    X(RESIGN, "resign")         /* A leader is asked to hand over. */                              \
-    X(ROT, "rot")               /* A bit of an old log segment flips while its machine is off. */
+    X(CLOCK, "clock")           /* A wall clock jumps, up to an hour. */                           \
+    X(CLOCK_FREEZE, "clock_freeze") /* A wall clock stands still. */                               \
+    X(CLOCK_JITTER, "clock_jitter") /* Readings of a wall clock go back and forth. */              \
+    X(CLOCK_DRIFT, "clock_drift")   /* A monotonic clock changes its rate. */                      \
+    X(RESIGN, "resign")             /* A leader is asked to hand over. */                          \
+    X(ROT, "rot") /* A bit of an old log segment flips while its machine is off. */
 
 enum fault_class {
 #define X(name, text) FAULT_##name,

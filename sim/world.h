@@ -7,8 +7,9 @@
  * only what lies behind struct env, struct files and struct engine is simulated.
  *
  * A run has four phases: faults and load; healing, in which the cluster must converge within a
- * bound; closing reads of every key; and a quiet time in which the leader must stay. Then the
- * histories are judged. Safety invariants are checked after every turn of a node.
+ * bound, though in half of the runs a minority of the nodes stays broken; closing reads of every
+ * key; and a quiet time in which the leader must stay. Then the histories are judged. Safety
+ * invariants are checked after every turn of a node.
  */
 #ifndef Q_SIM_WORLD_H
 #define Q_SIM_WORLD_H
@@ -25,6 +26,7 @@
 #include "sim/network.h"
 #include "sim/options.h"
 #include "sim/partitions.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #define PARTITIONS_MAX    16
@@ -35,10 +37,29 @@
 #define SECOND            UINT64_C(1000000)
 #define HEARD_NEVER       UINT64_MAX
 #define FOREVER           UINT64_MAX
+#define CRASHES_FOREVER   UINT32_MAX
 
 struct world;
 
 enum phase { PHASE_FIRE, PHASE_CONVERGE, PHASE_CLOSING, PHASE_QUIET, PHASE_OVER };
+
+enum stop_stage { STOP_NONE, STOP_RESIGNING, STOP_DRAINING };
+
+/* An orderly stop under way. */
+struct host_stop {
+    enum stop_stage stage;
+    bool was_leader;
+    uint64_t resign_until_us;
+    uint64_t drain_until_us;
+    uint64_t stay_until_us;
+    uint64_t down_us; /* How long it stays down then. */
+};
+
+/* A restart of all nodes under way. */
+struct rolling {
+    node_id next; /* NODE_NONE = there is none. */
+    uint64_t since_us;
+};
 
 /* One machine and the process on it. */
 struct host {
@@ -49,9 +70,12 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool has_formed;   /* A process of it has known the cluster. */
     bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
     bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
     bool is_condemned; /* It has done so. */
+    bool is_outside;   /* Broken for ever: no part of the core (sim/atlas). */
+    bool disk_hangs;   /* Writes to its log never end. */
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
@@ -61,6 +85,9 @@ struct host {
     uint64_t timer_at_us; /* The EVENT_TIMER that counts; UINT64_MAX = none. */
     bool turn_scheduled;
     bool is_in_start;
+    uint64_t starved_until_us; /* Until then it is away for a while after each turn. */
+    uint32_t crashes_left;     /* It dies so many times more, soon after it starts. */
+    struct host_stop stop;
     bool log_wanted;  /* env.log_start was called. */
     bool log_is_busy; /* A job is on the device. */
     raft_index log_saving_index;
@@ -91,9 +118,10 @@ struct slot {
 struct client {
     struct world *world;
     uint32_t number;
-    node_id host;            /* NODE_NONE = not connected. */
-    struct session *session; /* NULL until the first bytes arrived. */
-    uint64_t connection;     /* Counts connections. */
+    node_id host;                            /* NODE_NONE = not connected. */
+    struct session *session;                 /* NULL until the first bytes arrived. */
+    uint64_t connection;                     /* Counts connections. */
+    uint64_t avoids_until_us[NODES_MAX + 1]; /* After the faults: nodes that failed it. */
     bool has_output;
     uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
     struct slot slots[PIPELINE_MAX];
@@ -142,6 +170,7 @@ struct world {
     size_t local_read_count;
     struct partition partitions[PARTITIONS_MAX];
     uint64_t partition_count;
+    struct rolling rolling;
     struct partition_watch partition_watch;
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
@@ -149,10 +178,13 @@ struct world {
     bool fault_missed; /* The present one has found nothing to break. */
     struct seed_coverage coverage;
     bool selftest_done;
-    raft_term quiet_term;
+    raft_term quiet_term; /* Of the leader that must stay ... */
+    node_id quiet_leader; /* ... if it is in the core. */
     struct oracle oracle;
     struct violation violation;
-    uint64_t hash; /* Of every step so far. */
+    uint64_t undecided; /* Keys whose linearizability took too long to judge. */
+    uint64_t hash;      /* Of every step so far. */
+    struct trace trace;
 };
 
 struct world_result {
@@ -164,6 +196,8 @@ struct world_result {
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
     uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    uint64_t undecided;  /* Keys whose linearizability took too long to judge. */
+    uint64_t heap_peak;  /* Bytes; not the same in every build. */
     bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
     struct seed_coverage coverage;
@@ -177,9 +211,6 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 
 /* Folds a step into the hash. */
 void world_note(struct world *world, uint64_t a, uint64_t b);
-/* One line of the trace, when it is on. */
-void world_trace(const struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* host.c: */
 void host_init(struct host *host, struct world *world, node_id id);
@@ -187,6 +218,8 @@ void host_deinit(struct host *host);
 void host_start(struct host *host);
 /* The process dies; with `power` the machine with it. Starts again after `down_us`. */
 void host_crash(struct host *host, bool power, uint64_t down_us);
+/* The process ends in good order and starts again after `down_us`. */
+void host_stop(struct host *host, uint64_t down_us);
 /* Its group's raft; NULL while the process is down or does not know its cluster yet. */
 const struct raft *host_raft(const struct host *host);
 bool host_is_paused(const struct host *host);
@@ -199,6 +232,8 @@ void host_touch(struct host *host);
 void host_turn(struct host *host);
 /* The process stands still for so long; what comes in waits. */
 void host_pause(struct host *host, uint64_t takes_us);
+/* A pause under way ends now. */
+void host_resume(struct host *host);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
 
@@ -228,11 +263,17 @@ void faults_reset(struct world *world, node_id a, node_id b);
 void faults_break(struct world *world, node_id from, node_id to);
 /* That connection is gone, and `from` notices seconds later. */
 void faults_half_open(struct world *world, node_id from, node_id to);
-/* Ends all faults for good and starts what is down. */
+/* fault_restarts.c, for a process that may be in a crash loop: before its start; whether the start
+ * failed because it died; after the start. */
+void faults_starting(struct host *host);
+bool faults_died_in_start(struct host *host);
+void faults_started(struct host *host);
+/* Ends all faults for good and starts what is down; only what is outside the core (sim/atlas)
+ * breaks for ever. */
 void faults_heal(struct world *world);
 
 /* judge.c: */
-/* True when all nodes that can be are up, agree on a leader and have applied everything. */
+/* True when all nodes of the core are up, agree on a leader and have applied everything. */
 bool judge_has_converged(struct world *world);
 /* The end: states equal, histories right. */
 void judge_run(struct world *world);

@@ -438,7 +438,6 @@ void replica_compact(struct node *node)
     }
     replica->compact_at_ms = node->now_ms + COMPACT_EVERY_MS;
     if (log->bytes <= node->options.log_keep_bytes) {
-        replica->flush_started = false;
         return;
     }
     uint64_t persisted = 0;
@@ -459,13 +458,14 @@ void replica_compact(struct node *node)
         }
         (void)replica_save_state(node, hard);
         wal_release(node->wal, replica->group, target);
-        replica->flush_started = false;
     }
-    if (log->bytes > node->options.log_keep_bytes && !replica->flush_started) {
-        /* What holds the log back is state not flushed yet. */
+    /* What holds the log back is state not flushed yet, unless all that is applied is. */
+    const raft_index applied = replica->raft.applied_index;
+    const bool is_flushing = replica->flush_index > persisted;
+    if (log->bytes > node->options.log_keep_bytes && applied > persisted && !is_flushing &&
+        node->engine->ops->flush(node->engine, false) == Q_OK) {
         Q_MARK(REPLICA_COMPACT_HELD_BY_FLUSH);
-        replica->flush_started = true;
-        (void)node->engine->ops->flush(node->engine, false);
+        replica->flush_index = applied;
     }
 }
 

@@ -392,7 +392,7 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
     }
     const bool same = receiver != NULL && receiver->from == from && receiver->id == chunk->id &&
                       receiver->from_incarnation == node_peer(node, from)->incarnation;
-    if (snapshot_is_installing(node) && !Q_PLANT(B25)) {
+    if (snapshot_is_installing(node)) {
         Q_MARK_IF(SNAPSHOT_CHUNK_INSTALLING, same);
         if (same) {
             send_ack(node, from, chunk->id, receiver->next_sequence, SNAPSHOT_CONTINUE);

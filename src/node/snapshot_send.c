@@ -149,6 +149,9 @@ void snapshot_send_start(struct node *node, node_id to)
     struct replica *replica = &node->replica;
     const raft_index index = replica->raft.applied_index;
     raft_term term = 0;
+    if (Q_PLANT(B25)) {
+        snapshot_send_stop(node);
+    }
     if (node->sender != NULL || snapshot_is_installing(node) || index == 0 ||
         !raft_log_term(&replica->raft.log, index, &term)) {
         /* Busy: the leader asks again at a later heartbeat. */
