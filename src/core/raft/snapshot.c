@@ -82,7 +82,6 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
     }
     raft_term held_term = 0;
     if (raft_log_term(&raft->log, index, &held_term) && held_term == term && !Q_PLANT(B23)) {
-        Q_MARK(RAFT_RESTORE_KEEPS_TAIL);
         settle(raft, index);
         raft_log_compact(&raft->log, index);
     } else {
