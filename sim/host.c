@@ -311,6 +311,9 @@ void host_resume(struct host *host)
         sim_clock_suspend(&host->clock, world->now_us, world->now_us);
     }
     events_hasten(&world->events, host->id, until_us, world->now_us);
+    if (host->timer_at_us == until_us) {
+        host->timer_at_us = world->now_us;
+    }
     world_trace(world, "node %u goes on", host->id);
 }
 
