@@ -64,6 +64,7 @@ void fault_rot(struct world *world)
     }
     for (node_id id = 1; id <= world->options.node_count; id++) {
         if (world->hosts[id].is_rotten) {
+            fault_found_nothing(world);
             return;
         }
     }
@@ -71,6 +72,7 @@ void fault_rot(struct world *world)
     const struct files *files = disk_files(host->disk);
     (void)files->list(files->context, "wal", visit_segment, &segments);
     if (!atlas_may_damage(world, host) || segments.chosen[0] == '\0') {
+        fault_found_nothing(world);
         return;
     }
     host_crash(host, true, fault_draw_length(world));
@@ -79,6 +81,8 @@ void fault_rot(struct world *world)
     host->is_rotten = disk_rot(host->disk, path);
     if (host->is_rotten) {
         atlas_damaged(host);
+    } else {
+        fault_found_nothing(world);
     }
     world_trace(world, "node %u: a bit of %s flips", host->id, path);
 }

@@ -6,6 +6,8 @@
 
 #include "sim/world.h"
 
+/* Nothing is broken this time: it does not count as having happened. */
+void fault_found_nothing(struct world *world);
 /* Any node; in a third of the cases one that leads, where faults hurt most. */
 node_id fault_pick_node(struct world *world);
 /* A machine whose process is up and not paused, or NULL when the one drawn is not. */

@@ -98,12 +98,20 @@ void fault_starved_end(struct world *world, uint64_t node)
     }
 }
 
+/* The first leader at or after the machine drawn: there may be two for a while. */
 void fault_resign(struct world *world)
 {
-    struct host *host = fault_pick_host(world);
-    if (host != NULL) {
-        world_trace(world, "node %u is asked to resign", host->id);
-        node_resign(host->node);
-        host_touch(host);
+    const node_id count = world->options.node_count;
+    const node_id first = (node_id)prng_between(&world->prng, 1, count);
+    for (node_id i = 0; i < count && count > 1; i++) {
+        struct host *host = &world->hosts[(first - 1 + i) % count + 1];
+        const struct raft *raft = host_raft(host);
+        if (raft != NULL && raft->role == RAFT_LEADER && !host_is_paused(host)) {
+            world_trace(world, "node %u is asked to give its leadership away", host->id);
+            node_resign(host->node);
+            host_touch(host);
+            return;
+        }
     }
+    fault_found_nothing(world);
 }

@@ -76,6 +76,11 @@ void faults_init(struct world *world)
 
 /* ---- for the classes ---- */
 
+void fault_found_nothing(struct world *world)
+{
+    world->fault_missed = true;
+}
+
 node_id fault_pick_node(struct world *world)
 {
     const node_id any = (node_id)prng_between(&world->prng, 1, world->options.node_count);
@@ -94,7 +99,11 @@ node_id fault_pick_node(struct world *world)
 struct host *fault_pick_host(struct world *world)
 {
     struct host *host = &world->hosts[fault_pick_node(world)];
-    return host->node != NULL && !host_is_paused(host) ? host : NULL;
+    if (host->node == NULL || host_is_paused(host)) {
+        fault_found_nothing(world);
+        return NULL;
+    }
+    return host;
 }
 
 void fault_ends_after(struct world *world, enum fault_class class, uint64_t takes_us, uint64_t what)
@@ -124,11 +133,13 @@ void faults_happen(struct world *world, const struct event *event)
         return;
     }
     world->fault_count++;
+    world->fault_missed = false;
     world_trace(world, "fault %s:%llu", fault_name(class), (unsigned long long)number);
     const struct prng others = world->prng;
     world->prng = source_of(world, class, 2 * number - 1);
     KINDS[class].begin(world);
     world->prng = others;
+    world->coverage.faults[class] += !world->fault_missed;
 }
 
 void faults_end(struct world *world, const struct event *event)

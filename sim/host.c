@@ -107,39 +107,8 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const struct raft *raft = host_raft(host);
     if (raft != NULL && node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
+        check_told(&host->world->oracle, raft, &message);
     }
-}
-
-/* One line per Raft message that leaves. */
-static void trace_message(const struct host *host, struct bytes body)
-{
-    static const char *const KINDS[] = {"?",
-                                        "pre-vote",
-                                        "pre-vote reply",
-                                        "vote",
-                                        "vote reply",
-                                        "append",
-                                        "append reply",
-                                        "heartbeat",
-                                        "heartbeat reply",
-                                        "timeout now"};
-    struct reader r = reader_of(body);
-    struct peer_header header;
-    peer_header_read(&r, &header);
-    (void)read_u32(&r);
-    struct raft_entry entries[32];
-    struct raft_message m;
-    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &m, entries, 32) != Q_OK) {
-        return;
-    }
-    world_trace(host->world,
-                "node %u tells %u: %s%s term %llu prev %llu/%llu commit %llu index %llu entries %u "
-                "hint %llu/%llu context %llu",
-                m.from, m.to, KINDS[m.kind], m.reject ? " (no)" : "", (unsigned long long)m.term,
-                (unsigned long long)m.prev_index, (unsigned long long)m.prev_term,
-                (unsigned long long)m.commit, (unsigned long long)m.index, m.entry_count,
-                (unsigned long long)m.hint_index, (unsigned long long)m.hint_term,
-                (unsigned long long)m.context);
 }
 
 static void env_peer_end(void *context, node_id to)
@@ -153,13 +122,13 @@ static void env_peer_end(void *context, node_id to)
     check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
-        if (host->world->options.verbose) {
-            trace_message(host, frame.body);
-        }
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
+    const uint64_t lost = host->world->network.lost;
     network_send(&host->world->network, host->world->now_us, &frame);
+    trace_message(host->world, host->id, "->", to, frame.body,
+                  host->world->network.lost > lost ? " (lost)" : "");
 }
 
 static void env_log_start(void *context)
@@ -226,12 +195,11 @@ static void check_duties(struct host *host, struct mirror *mirror)
     }
     uint64_t busy_us = 0;
     if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
-        busy_us = now_us - host->log_looked_us;
+        busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
     const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
-    check_leader_disk(&world->oracle, mirror,
-                      (busy_us < step_max_us ? busy_us : step_max_us) / MILLISECOND,
+    check_leader_disk(&world->oracle, mirror, busy_us < step_max_us ? busy_us : step_max_us,
                       world->options.election_max_ms);
 }
 
@@ -260,8 +228,8 @@ static void check_turn(struct host *host, const struct raft *raft)
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
     const char *error = NULL;
-    if (node_health(host->node, &error) == Q_OK) { /* Else it has done the last it will do. */
-        check_duties(host, mirror);
+    if (node_health(host->node, &error) == Q_OK) {
+        check_duties(host, mirror); /* One that stops itself owes nobody anything any more. */
     }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
@@ -269,7 +237,8 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_bounds(oracle, mirror, raft);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
         static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
-        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
+        world_trace(world, "node %u: %s in term %llu -> %s in term %llu, commit %llu of %llu",
+                    host->id, ROLES[mirror->role_before], (unsigned long long)mirror->term_before,
                     ROLES[mirror->role], (unsigned long long)mirror->term,
                     (unsigned long long)mirror->commit_index,
                     (unsigned long long)mirror->last_index);
@@ -365,6 +334,12 @@ static void set_address(char out[NODE_ADDRESS_SIZE_MAX], node_id id)
     (void)snprintf(out, NODE_ADDRESS_SIZE_MAX, "10.0.0.%u:7482", id);
 }
 
+/* Logs of different reach: whoever leads next may still have what the last leader had not. */
+static uint32_t keep_shift(const struct host *host)
+{
+    return host->world->options.log_keep_differs ? host->id % 3 * 2 : 0;
+}
+
 static void set_node_options(struct host *host, struct node_options *out)
 {
     const struct sim_options *options = &host->world->options;
@@ -374,11 +349,12 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .election_max_ms = options->election_max_ms,
                                  .request_timeout_ms = options->request_timeout_ms,
                                  .value_size_max = VALUE_SIZE_DEFAULT,
-                                 .log_keep_bytes = options->log_keep_bytes,
+                                 .log_keep_bytes = options->log_keep_bytes << keep_shift(host),
                                  .wal_segment_size = options->wal_segment_size,
                                  .append_size_max = options->append_size_max,
                                  .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
+                                 .inflight_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
     for (node_id id = 1; id <= options->node_count; id++) {
@@ -635,6 +611,9 @@ static void start_log_job(struct host *host, const struct raft *raft)
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
     if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
+        if (prng_chance(&world->prng, 1, 8)) {
+            takes_us = host->slow_until_us - world->now_us; /* It hangs to the end. */
+        }
         takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
     }
     if (host->disk_hangs) {
@@ -773,6 +752,7 @@ void host_message(struct host *host, struct event *event)
         return;
     }
     world_note(world, hash_bytes(frame.body), event->node);
+    trace_message(world, host->id, "<-", from, frame.body, "");
     host->heard_at_us[from] = world->now_us;
     const struct raft *raft = host_raft(host);
     const size_t outbox_before =

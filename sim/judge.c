@@ -61,8 +61,9 @@ static void judge_history(struct world *world)
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
         if (!verdicts[i].ok) {
             violation_report(&world->violation, NAMES[i], "%s", verdicts[i].reason);
-        } else if (verdicts[i].undecided) {
-            world_trace(world, "%s: undecided", NAMES[i]);
+        } else if (verdicts[i].undecided > 0) {
+            world->undecided += verdicts[i].undecided;
+            world_trace(world, "%s: undecided: %s", NAMES[i], verdicts[i].reason);
         }
     }
 }

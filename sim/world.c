@@ -5,8 +5,8 @@
 #include "base/os/heap.h"
 #include "sim/atlas.h"
 #include "sim/draw.h"
+#include "sim/heap_count.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #define SAMPLE_US   (500 * MILLISECOND)
@@ -22,28 +22,17 @@ void world_note(struct world *world, uint64_t a, uint64_t b)
     world->hash = hash ^ hash >> 32;
 }
 
-void world_trace(const struct world *world, const char *format, ...)
-{
-    if (!world->options.verbose) {
-        return;
-    }
-    (void)printf("%12.3f ", (double)world->now_us / 1000.0);
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vprintf(format, arguments);
-    va_end(arguments);
-    (void)printf("\n");
-}
-
 /* ---- phases ---- */
 
 static const char *const PHASES[] = {"fire", "converge", "closing", "quiet", "over"};
+static const char *const PURPOSES[] = {"load and faults", "faults are over, all must come to agree",
+                                       "every key is read once more", "the leader must stay", ""};
 
 static void enter(struct world *world, enum phase phase, uint64_t limit_us)
 {
     world->phase = phase;
     world->phase_until_us = world->now_us + limit_us;
-    world_trace(world, "phase: %s", PHASES[phase]);
+    world_trace(world, "phase %s: %s", PHASES[phase], PURPOSES[phase]);
 }
 
 static bool clients_are_idle(const struct world *world)
@@ -248,6 +237,7 @@ static void run_events(struct world *world)
            events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
         world->now_us = event.at_us;
+        trace_ends(world);
         if (is_for_dead_process(world, &event)) {
             heap_free(event.data);
             continue;
@@ -260,6 +250,7 @@ static void run_events(struct world *world)
         }
         world_note(world, event.at_us, (uint64_t)event.kind << 32 | event.node);
         happen(world, &event);
+        trace_changes(world);
         heap_free(event.data);
         if (++world->event_count == EVENTS_MAX) {
             violation_report(&world->violation, "liveness", "the run does not end");
@@ -276,8 +267,7 @@ static void world_init(struct world *world, const struct sim_options *options)
               options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
     network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
     world->network.node_count = options->node_count;
-    workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
-                  options->value_padding_max);
+    workload_init(&world->workload, prng_next(&world->prng), options);
     oracle_init(&world->oracle, options->node_count, &world->violation);
     world->operations_left = options->operation_count;
     world->history = history_new();
@@ -319,14 +309,32 @@ static void world_deinit(struct world *world)
     oracle_deinit(&world->oracle);
 }
 
+/* Everything the seed allocated must be gone by now. */
+static void judge_heap(struct world_result *result, size_t live_before)
+{
+    result->heap_peak = heap_count_peak() - live_before;
+    if (heap_count_live() != live_before) {
+        violation_report(&result->violation, "leak", "%zu bytes are left at the end, %zu before",
+                         heap_count_live(), live_before);
+    }
+}
+
 void world_run(const struct sim_options *options, struct world_result *out_result)
 {
+    const size_t live_before = heap_count_live();
+    heap_count_begin();
     struct world *world = heap_alloc(sizeof *world);
+    marks_clear();
     world_init(world, options);
     run_events(world);
     judge_run(world);
+    if (world->violation.found) {
+        world_trace(world, "VIOLATION of %s: %s", world->violation.checker,
+                    world->violation.reason);
+    }
     world->violation.at_us = world->now_us;
     world_note(world, world->operations_done, history_count(world->history));
+    marks_read(world->coverage.marks);
     *out_result = (struct world_result){.seed = options->seed,
                                         .simulated_us = world->now_us,
                                         .operations = world->operations_done,
@@ -334,9 +342,12 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .faults = world->fault_count,
                                         .hash = world->hash,
                                         .has_ended = true,
+                                        .undecided = world->undecided,
                                         .partition = world->partition_watch.figures,
+                                        .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
     world_deinit(world);
     heap_free(world);
+    judge_heap(out_result, live_before);
 }

@@ -19,12 +19,14 @@
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
 #include "sim/clock.h"
+#include "sim/coverage.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
 #include "sim/events.h"
 #include "sim/network.h"
 #include "sim/options.h"
 #include "sim/partitions.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #define PARTITIONS_MAX    16
@@ -173,12 +175,16 @@ struct world {
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
+    bool fault_missed; /* The present one has found nothing to break. */
+    struct seed_coverage coverage;
     bool selftest_done;
     raft_term quiet_term; /* Of the leader that must stay ... */
     node_id quiet_leader; /* ... if it is in the core. */
     struct oracle oracle;
     struct violation violation;
-    uint64_t hash; /* Of every step so far. */
+    uint64_t undecided; /* Keys whose linearizability took too long to judge. */
+    uint64_t hash;      /* Of every step so far. */
+    struct trace trace;
 };
 
 struct world_result {
@@ -190,8 +196,11 @@ struct world_result {
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
     uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    uint64_t undecided;  /* Keys whose linearizability took too long to judge. */
+    uint64_t heap_peak;  /* Bytes; not the same in every build. */
     bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
+    struct seed_coverage coverage;
     struct violation violation;
 };
 
@@ -202,9 +211,6 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 
 /* Folds a step into the hash. */
 void world_note(struct world *world, uint64_t a, uint64_t b);
-/* One line of the trace, when it is on. */
-void world_trace(const struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 /* host.c: */
 void host_init(struct host *host, struct world *world, node_id id);
