@@ -283,7 +283,6 @@ void host_resume(struct host *host)
     if (host->timer_at_us == until_us) {
         host->timer_at_us = world->now_us;
     }
-    world_trace(world, "node %u goes on", host->id);
 }
 
 void host_sample(struct host *host)
@@ -375,6 +374,21 @@ static void set_front(struct host *host)
                    (unsigned long long)host->incarnation);
 }
 
+static void idle_woke(void *context, struct session *session)
+{
+    const struct host *host = context;
+    (void)session;
+    violation_report(&host->world->violation, "protocol",
+                     "node %u tells something to a client that has not asked", host->id);
+}
+
+static void connect_idle(struct host *host)
+{
+    for (uint32_t i = 0; i < host->world->options.idle_connections; i++) {
+        host->idle[i] = session_new(&host->front, SESSION_RESP, "10.1.0.2:1", idle_woke, host);
+    }
+}
+
 static void retry_start(struct host *host)
 {
     if (disk_is_down(host->disk) && prng_chance(&host->world->prng, 1, 2)) {
@@ -463,6 +477,7 @@ void host_start(struct host *host)
     world_trace(world, "node %u started", host->id);
     faults_started(host);
     set_front(host);
+    connect_idle(host);
     if (host_raft(host) != NULL) {
         look_at_recovery(host, host_raft(host));
     }
@@ -491,6 +506,14 @@ static void tear_down(struct host *host)
     mirror_crashed(&host->world->oracle.mirrors[host->id]);
 }
 
+static void disconnect_idle(struct host *host)
+{
+    for (size_t i = 0; i < IDLE_MAX; i++) {
+        session_free(host->idle[i]);
+        host->idle[i] = NULL;
+    }
+}
+
 static void disconnect_clients(struct host *host)
 {
     struct world *world = host->world;
@@ -498,6 +521,11 @@ static void disconnect_clients(struct host *host)
         if (world->clients[i].host == host->id) {
             client_disconnect(&world->clients[i]);
         }
+    }
+    disconnect_idle(host);
+    if (host->front.session_count != 0) {
+        violation_report(&world->violation, "bounds", "node %u has %zu sessions without a client",
+                         host->id, host->front.session_count);
     }
 }
 
@@ -575,6 +603,7 @@ void host_stop(struct host *host, uint64_t down_us)
 
 void host_deinit(struct host *host)
 {
+    disconnect_idle(host);
     if (host->node != NULL) {
         disk_kill(host->disk);
         sim_engine_power_off(host->engine);

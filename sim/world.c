@@ -219,6 +219,7 @@ static void happen(struct world *world, struct event *event)
     case EVENT_RECONNECT: faults_reconnect(world, event); break;
     case EVENT_CLIENT: client_wake(&world->clients[event->a], event); break;
     case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
+    case EVENT_READ: client_read(&world->clients[event->a], event); break;
     case EVENT_FAULT: faults_happen(world, event); break;
     case EVENT_FAULT_END: faults_end(world, event); break;
     case EVENT_SAMPLE: sample(world); break;

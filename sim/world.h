@@ -80,7 +80,8 @@ struct host {
     struct node *node;
     struct env env;
     struct front front;
-    uint64_t incarnation; /* Counts processes. */
+    struct session *idle[IDLE_MAX]; /* Of clients that never say a word. */
+    uint64_t incarnation;           /* Counts processes. */
     uint64_t paused_until_us;
     uint64_t timer_at_us; /* The EVENT_TIMER that counts; UINT64_MAX = none. */
     bool turn_scheduled;
@@ -123,6 +124,7 @@ struct client {
     uint64_t connection;                     /* Counts connections. */
     uint64_t avoids_until_us[NODES_MAX + 1]; /* After the faults: nodes that failed it. */
     bool has_output;
+    uint64_t reads_at_us; /* What comes before that waits. */
     uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
     struct slot slots[PIPELINE_MAX];
     /* Slots in the order sent; replies come in this order. */
@@ -240,8 +242,9 @@ void host_sample(struct host *host);
 /* client.c: */
 void client_init(struct client *client, struct world *world, uint32_t number);
 void client_deinit(struct client *client);
-/* EVENT_CLIENT, EVENT_REQUEST, EVENT_CLIENT_TIMEOUT. */
+/* EVENT_CLIENT, EVENT_REQUEST, EVENT_READ, EVENT_CLIENT_TIMEOUT. */
 void client_wake(struct client *client, const struct event *event);
+void client_read(struct client *client, const struct event *event);
 void client_request(struct client *client, const struct event *event);
 void client_timeout(struct client *client, const struct event *event);
 /* The host has output for it. */
