@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LIMIT_MIN_MS     2000
 #define LIMIT_FACTOR     4 /* A smaller run may take so many times as long as the first. */
@@ -70,13 +71,24 @@ static uint64_t limit_ms(const struct shrinker *shrinker)
     return left_ms < shrinker->attempt_limit_ms ? left_ms : shrinker->attempt_limit_ms;
 }
 
+/* The numbers of faults that cannot happen say nothing. */
+static void forget_unused(struct sim_options *options)
+{
+    for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        if (options->fault_interval_us[i] == 0) {
+            memset(options->only_faults.bits[i], 0, sizeof options->only_faults.bits[i]);
+        }
+    }
+}
+
 /* Takes these options when they, or a variation of them, fail in the same way. */
-static bool try(struct shrinker *shrinker, const struct sim_options *options)
+static bool try(struct shrinker *shrinker, struct sim_options *options)
 {
     const char *error = NULL;
     if (is_late(shrinker) || !sim_options_fit(options, &error)) {
         return false;
     }
+    forget_unused(options);
     struct sim_options tries[SHRINK_JOBS_MAX];
     struct attempt ends[SHRINK_JOBS_MAX];
     uint32_t next = 0;
