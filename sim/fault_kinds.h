@@ -51,7 +51,6 @@ void fault_power_all(struct world *world);
 void fault_kill_all(struct world *world);
 void fault_pause(struct world *world);
 void fault_suspend(struct world *world);
-void fault_pause_end(struct world *world, uint64_t node);
 void fault_starved(struct world *world);
 void fault_starved_end(struct world *world, uint64_t node);
 void fault_resign(struct world *world);

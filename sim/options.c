@@ -72,6 +72,25 @@ static void switch_faults_off(struct sim_options *out)
     }
 }
 
+/* What goes wrong at clients; from a source of its own, as each class of fault. */
+static void draw_clients(struct sim_options *out, uint64_t seed)
+{
+    struct prng prng;
+    prng_init(&prng, hash_bytes_seeded(bytes_of_text("clients"), seed));
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_cut_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_slow_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_bytes_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->idle_connections = (uint32_t)prng_between(&prng, 1, IDLE_MAX);
+    }
+}
+
 static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
     out->permanent = (hash_bytes_seeded(bytes_of_text("permanent"), seed) & 1) != 0;
@@ -207,6 +226,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
     draw_faults(out, seed, &prng);
+    draw_clients(out, seed);
     out->filler_size = prng_chance(&prng, 1, 4) ? (uint32_t)prng_between(&prng, 20000, 100000) : 0;
     out->odd_percent = prng_chance(&prng, 1, 2) ? 5 : 0;
     out->ids_lag = prng_chance(&prng, 1, 4);
