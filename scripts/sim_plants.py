@@ -5,8 +5,8 @@ usage: scripts/sim_plants.py [--seeds 2000] [--jobs 2] [--no-build] [--tap] [NAM
 
 src/base/plant.h says what catches a plant: the simulator, or a test program. Prints a table: plant,
 seeds needed (or the test program), checker or test case that caught it, what the plant is. Exit
-status 0 when every plant was caught, half of those of the simulator within MEDIAN_MAX seeds; else 1.
-docs/internals/sim.md holds the table of record.
+status 0 when every plant was caught, and half of those of the simulator within MEDIAN_MAX seeds;
+else 1. docs/internals/sim.md holds the table of record.
 
 --tap prints a test case for each plant instead, and one for the median.
 """

@@ -43,7 +43,7 @@
     X(B36, sim, "a deposed leader answers the reads it had queued")                                \
     X(B37, sim, "no CheckQuorum: a leader without a majority stays leader")                        \
     X(B38, sim, "no PreVote: a rejoining node deposes a healthy leader")                           \
-    X(B39, sim, "a pre-vote of a lower term is not answered")                     \
+    X(B39, sim, "a pre-vote of a lower term is not answered")                                      \
     X(B39L, sim, "a leader of a lower term is not told of ours")                                   \
     X(B40, sim, "a leader whose disk hangs stays leader")                                          \
     X(B41, sim, "the in-flight byte counter leaks on rejection")                                   \

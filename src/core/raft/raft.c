@@ -83,7 +83,6 @@ void raft_become_follower(struct raft *raft, raft_term term, node_id leader)
     }
     raft->role = RAFT_FOLLOWER;
     raft->leader = leader;
-    raft->forced_election = false;
     raft_transfer_clear(raft);
     raft_reads_void(raft);
     raft_draw_election_timeout(raft);

@@ -44,7 +44,7 @@ TEST(the_log_is_cut_off_while_writes_go_on)
     }
     for (int i = 0; i < 200; i++) {
         write_value(&world, 500);
-        world_run(&world, 50);
+        world_run_for(&world, 50);
         EXPECT(log_bytes(&world, world_leader(&world)) < 4 * (uint64_t)KEEP);
     }
     EXPECT(first_index(&world, world_leader(&world)) > 150);
@@ -65,7 +65,7 @@ TEST(a_large_entry_that_waits_for_its_commit_does_not_stop_compaction_for_good)
     for (int i = 0; i < 20; i++) {
         write_value(&world, 500);
     }
-    world_run(&world, 1000);
+    world_run_for(&world, 1000);
     const node_id leader = world_settle(&world);
     for (node_id id = 1; id <= 3; id++) {
         if (id != leader) {
@@ -77,7 +77,7 @@ TEST(a_large_entry_that_waits_for_its_commit_does_not_stop_compaction_for_good)
     value[sizeof value - 1] = '\0';
     struct answer answer = {0};
     answer_set(&world, leader, &answer, "key", value);
-    world_run(&world, 250); /* Some looks at the log, and less than an election timeout. */
+    world_run_for(&world, 250); /* Some looks at the log, and less than an election timeout. */
     EXPECT(answer.count == 0);
     EXPECT(log_bytes(&world, leader) > KEEP);
     for (node_id id = 1; id <= 3; id++) {
@@ -90,7 +90,7 @@ TEST(a_large_entry_that_waits_for_its_commit_does_not_stop_compaction_for_good)
     for (int i = 0; i < 100; i++) {
         write_value(&world, 500);
     }
-    world_run(&world, 1000);
+    world_run_for(&world, 1000);
     for (node_id id = 1; id <= 3; id++) {
         EXPECT(log_bytes(&world, id) < 4 * (uint64_t)KEEP);
     }
