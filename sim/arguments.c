@@ -236,7 +236,7 @@ static bool check_together(const struct parser *parser)
     if (out->lists || out->helps) {
         return true;
     }
-    if (changes->is_given[selftest] && out->campaign.seed_count == 0) {
+    if (changes->is_given[selftest] && out->campaign.seed_count == 0 && out->seeds_file == NULL) {
         out->campaign.seed_count = 1;
     }
     if (!choose_partitions(parser)) {

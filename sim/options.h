@@ -15,6 +15,7 @@
 
 #define CLIENTS_MAX      16
 #define PIPELINE_MAX     8
+#define IDLE_MAX         20
 #define FAULTS_NAMED_MAX 1024 /* Faults of one class that can be left out by number. */
 
 /* Type, field, name, smallest, largest and plain value, and what it is if the name does not say. A
@@ -57,6 +58,11 @@
     X(uint64_t, sync_mean_us, "sync_mean_us", 0, 10000000, 500, "")                                \
     X(uint32_t, drift_ppm_max, "drift_ppm", 0, 100000, 0, "of monotonic clocks")                   \
     X(uint32_t, wall_offset_ms_max, "wall_offset_ms", 0, 3600000, 0, "")                           \
+    X(uint32_t, client_cut_ppm, "client_cut_ppm", 0, 1000000, 0,                                   \
+      "requests and replies within which the client goes")                                         \
+    X(uint32_t, client_slow_ppm, "client_slow_ppm", 0, 1000000, 0, "replies that wait to be read") \
+    X(uint32_t, client_bytes_ppm, "client_bytes_ppm", 0, 1000000, 0, "requests byte by byte")      \
+    X(uint32_t, idle_connections, "idle_connections", 0, IDLE_MAX, 0, "of clients to each node")   \
     X(bool, permanent, "permanent", 0, 1, 0, "a minority stays broken after the faults")           \
     X(uint32_t, variation, "variation", 0, 1000000, 0, "another run of the same (not drawn)")      \
     X(bool, selftest, "selftest", 0, 1, 0, "drop one acknowledged write (not drawn)")              \

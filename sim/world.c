@@ -236,6 +236,7 @@ static void happen(struct world *world, struct event *event)
     case EVENT_RECONNECT: faults_reconnect(world, event); break;
     case EVENT_CLIENT: client_wake(&world->clients[event->a], event); break;
     case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
+    case EVENT_READ: client_read(&world->clients[event->a], event); break;
     case EVENT_FAULT: faults_happen(world, event); break;
     case EVENT_FAULT_END: faults_end(world, event); break;
     case EVENT_SAMPLE: sample(world); break;
@@ -247,11 +248,11 @@ static void happen(struct world *world, struct event *event)
     }
 }
 
-static void run_events(struct world *world)
+void world_run_until(struct world *world, uint64_t until_us)
 {
     struct event event;
     while (world->phase != PHASE_OVER && !world->violation.found &&
-           events_pop(&world->events, &event)) {
+           events_next_at(&world->events) <= until_us && events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
         world->now_us = event.at_us;
         trace_ends(world);
@@ -273,12 +274,16 @@ static void run_events(struct world *world)
             violation_report(&world->violation, "liveness", "the run does not end");
         }
     }
+    if (until_us != UINT64_MAX && world->phase != PHASE_OVER && !world->violation.found) {
+        world->now_us = until_us;
+    }
 }
 
 /* ---- the world ---- */
 
-static void world_init(struct world *world, const struct sim_options *options)
+struct world *world_new(const struct sim_options *options)
 {
+    struct world *world = heap_alloc(sizeof *world);
     world->options = *options;
     prng_init(&world->prng,
               options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
@@ -303,9 +308,10 @@ static void world_init(struct world *world, const struct sim_options *options)
     faults_init(world);
     events_push(&world->events, (struct event){.at_us = SAMPLE_US, .kind = EVENT_SAMPLE});
     events_push(&world->events, (struct event){.at_us = POLL_US, .kind = EVENT_PHASE});
+    return world;
 }
 
-static void world_deinit(struct world *world)
+void world_free(struct world *world)
 {
     for (uint32_t i = 0; i < world->options.client_count; i++) {
         client_deinit(&world->clients[i]);
@@ -324,6 +330,7 @@ static void world_deinit(struct world *world)
     workload_deinit(&world->workload);
     events_deinit(&world->events);
     oracle_deinit(&world->oracle);
+    heap_free(world);
 }
 
 static void judge_heap(struct world *world, size_t peak)
@@ -346,10 +353,9 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 {
     const size_t live_before = heap_count_live();
     heap_count_begin();
-    struct world *world = heap_alloc(sizeof *world);
     marks_clear();
-    world_init(world, options);
-    run_events(world);
+    struct world *world = world_new(options);
+    world_run_until(world, UINT64_MAX);
     const size_t heap_peak = heap_count_peak() - live_before; /* Without what judges need. */
     judge_heap(world, heap_peak);
     judge_run(world);
@@ -373,7 +379,6 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
-    world_deinit(world);
-    heap_free(world);
+    world_free(world);
     judge_leaks(out_result, live_before);
 }

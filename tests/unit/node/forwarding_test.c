@@ -200,7 +200,7 @@ TEST(a_node_that_leads_no_more_does_not_pass_a_forward_on)
     const node_id follower = world_other(&world, first, first);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, follower, &answer, "n", "");
-    world_run(&world, 1);
+    world_run_for(&world, 1);
     struct count count = {.from = first};
     world.judge = count_forwards;
     world.judge_context = &count;
@@ -224,15 +224,15 @@ TEST(a_message_of_another_cluster_is_ignored)
     const node_id leader = world_settle(&world);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, world_other(&world, leader, leader), &answer, "n", "");
-    world_run(&world, 1);
+    world_run_for(&world, 1);
     world.judge = NULL;
     tap.copy->cluster_id ^= 1;
     world_post(&world, tap.copy, world.now_ms + 1);
-    world_run(&world, 100);
+    world_run_for(&world, 100);
     EXPECT(read_counter(&world, leader) == 0);
     tap.copy->cluster_id ^= 1;
     world_post(&world, tap.copy, world.now_ms + 1);
-    world_run(&world, 100);
+    world_run_for(&world, 100);
     EXPECT(read_counter(&world, leader) == 1);
     heap_free(tap.copy);
     answer_deinit(&answer);
