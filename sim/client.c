@@ -355,7 +355,13 @@ void client_request(struct client *client, const struct event *event)
     if (cut) {
         world_trace(world, "client %u goes away in the middle of its request", client->number);
         client_disconnect(client);
-    } else if (draw_ppm(&world->prng, world->options.client_slow_ppm)) {
+        host_touch(host);
+        return;
+    }
+    for (size_t i = 0; i < client->sent_count; i++) {
+        watch_asked(world, host->id, &client->slots[client->sent[i]].operation);
+    }
+    if (draw_ppm(&world->prng, world->options.client_slow_ppm)) {
         dawdle(client);
     }
     host_touch(host);

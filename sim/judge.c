@@ -95,5 +95,6 @@ void judge_run(struct world *world)
         judge_states(world);
         judge_history(world);
         judge_local_reads(world);
+        alone_judge(world);
     }
 }

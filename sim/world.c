@@ -129,6 +129,7 @@ static void step_fire(struct world *world)
     if (enumerates) {
         partitions_step(world);
     }
+    watch_progress(world);
     if (world->now_us < world->phase_until_us) {
         return;
     }

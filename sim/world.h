@@ -18,6 +18,7 @@
 #include "node/node.h"
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
+#include "sim/check/progress.h"
 #include "sim/client.h"
 #include "sim/clock.h"
 #include "sim/coverage.h"
@@ -148,6 +149,8 @@ struct world {
     uint64_t partition_count;
     struct rolling rolling;
     struct partition_watch partition_watch;
+    struct progress progress;
+    uint64_t writes_asked[NODES_MAX + 1]; /* By the node asked. */
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
@@ -225,6 +228,16 @@ void host_touch(struct host *host);
 void host_turn(struct host *host);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
+
+/* alone.c: */
+/* Starts each node on its own disk alone and compares its state. Nothing may come after it. */
+void alone_judge(struct world *world);
+
+/* watch.c: */
+/* A look at whether the cluster goes on as it should while there are faults. */
+void watch_progress(struct world *world);
+/* The node has been given the operation. */
+void watch_asked(struct world *world, node_id id, const struct operation *operation);
 
 /* faults.c, fault_links.c: */
 void faults_init(struct world *world);

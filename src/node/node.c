@@ -377,7 +377,8 @@ void node_load(const struct node *node, struct node_load *out_load)
     *out_load = (struct node_load){.requests = node->request_count,
                                    .request_bytes = node->request_bytes,
                                    .gated_messages = replica->gated_count,
-                                   .gated_bytes = replica->gated_bytes};
+                                   .gated_bytes = replica->gated_bytes,
+                                   .is_installing = snapshot_is_installing(node)};
     if (node->booted) {
         out_load->payloads = (size_t)(replica->payload_last + 1 - replica->payload_first);
         out_load->id_rows = replica->machine.meta.id_rows;

@@ -153,7 +153,8 @@ struct node_load {
     size_t request_bytes;
     size_t gated_messages; /* Messages of Raft that wait for a save. */
     size_t gated_bytes;
-    size_t payloads; /* Of log entries. */
+    size_t payloads;    /* Of log entries. */
+    bool is_installing; /* A snapshot takes the place of its state. */
     uint64_t id_rows;
     uint64_t id_bytes;
 };
