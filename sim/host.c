@@ -205,7 +205,9 @@ static void check_duties(struct host *host, struct mirror *mirror)
                          world->options.heartbeat_ms);
     }
     uint64_t busy_us = 0;
-    if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
+    /* A write that only tells the log where it begins keeps nobody waiting. */
+    const bool waits = mirror->last_index > mirror->durable_last;
+    if (waits && host->log_is_busy && host->log_looked_us >= host->log_started_us) {
         busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;

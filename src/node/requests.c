@@ -498,7 +498,8 @@ void requests_tick(struct node *node)
         link = list_first(&node->deadlines);
     }
     if (node->now_ms >= node->parked_retry_at_ms) {
-        node->parked_retry_at_ms = node->now_ms + PARKED_RETRY_MS;
+        node->parked_retry_at_ms =
+            node->now_ms + PARKED_RETRY_MS + (Q_PLANT(NONDETCLOCK) ? plant_clock_ns() % 7 : 0);
         route_all(node, &node->parked);
     }
 }
