@@ -163,7 +163,8 @@ class Tree:
                 shutil.copytree(source, target)
             elif source.exists():
                 shutil.copy(source, target)
-        self.command(["cmake", "--preset", "release", "-DCMAKE_C_FLAGS_RELEASE=-O1 -w"], 120)
+        self.command(["cmake", "--preset", "release", "-DCMAKE_C_FLAGS_RELEASE=-O1 -w",
+                      "-DQUORATE_SANITIZE=leak"], 120)
 
     def command(self, command, limit_s, environment=None):
         """The exit code; 124 when it did not end in time. Whatever it started is ended with it."""

@@ -257,6 +257,9 @@ void world_run_until(struct world *world, uint64_t until_us)
             violation_report(&world->violation, "liveness", "the run does not end");
         }
     }
+    if (until_us != UINT64_MAX && world->phase != PHASE_OVER && !world->violation.found) {
+        world->now_us = until_us;
+    }
 }
 
 /* ---- the world ---- */
