@@ -3,6 +3,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "sim/campaign.h"
+#include "sim/crash/crash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,15 @@
 
 static const char USAGE[] =
     "usage: quorate-sim --seed S | --seeds N [--start S] | --seeds-file PATH | --partitions N\n"
+    "                   | --crash-states\n"
     "  --partitions N     every pattern of cut links from every leader, N = 3 or 5 nodes\n"
     "  --pattern P        of these only that pattern\n"
     "  --leader L         and only that first leader\n"
+    "  --crash-states     crash short workloads everywhere and recover each state that is left\n"
+    "  --workload NAME    of these only that workload\n"
+    "  --limit N          and of each at most so many states\n"
+    "  --again N          crash every Nth state again while it recovers (default 16; 0 = none)\n"
+    "  --cut N            only that crash\n"
     "  --nodes N          force the number of nodes (1 to 7)\n"
     "  --jobs J           worker processes (default 1)\n"
     "  --time-limit SEC   start no new seed after this long\n"
@@ -20,8 +27,9 @@ static const char USAGE[] =
     "  --verbose          one line per event (with --seed)\n"
     "  --plant NAME       switch a planted bug on (builds with QUORATE_PLANTS only)\n"
     "  --plant-selftest   drop one acknowledged write: the checkers must see it\n"
-    "Last line: seeds=N hours=H ops=N faults=N violations=N hash=X. Exit status: 0 clean, 1 a\n"
-    "violation, 2 wrong usage.\n";
+    "Last line: seeds=N hours=H ops=N faults=N violations=N hash=X; of --crash-states:\n"
+    "states=N recoveries=N workloads=N violations=N hash=X. Exit status: 0 clean, 1 a violation,\n"
+    "2 wrong usage.\n";
 
 struct arguments {
     struct campaign_options campaign;
@@ -30,6 +38,8 @@ struct arguments {
     uint64_t pattern;
     uint64_t leader; /* 0 = each. */
     const char *seeds_file;
+    bool wants_crashes;
+    struct crash_options crash; /* Seed, jobs and flags are the campaign's. */
 };
 
 static bool parse_number(const char *text, uint64_t max, uint64_t *out)
@@ -113,6 +123,27 @@ static bool choose_partitions(struct arguments *out)
     return true;
 }
 
+/* What crash states are to be enumerated. False when `name` is not about that or the value is
+ * wrong.
+ */
+static bool parse_crash(struct arguments *out, const char *name, const char *value)
+{
+    if (strcmp(name, "--workload") == 0) {
+        out->crash.workload = value;
+        return out->wants_crashes && value != NULL;
+    }
+    if (strcmp(name, "--limit") == 0) {
+        return out->wants_crashes && parse_number(value, INT64_MAX, &out->crash.limit);
+    }
+    if (strcmp(name, "--again") == 0) {
+        return out->wants_crashes && parse_number(value, INT64_MAX, &out->crash.again);
+    }
+    if (strcmp(name, "--cut") == 0) {
+        return out->wants_crashes && parse_number(value, INT64_MAX, &out->crash.only_cut);
+    }
+    return parse_partitions(out, name, value);
+}
+
 /* An option with a number. False when `name` is none of them or the number is wrong. */
 static bool parse_numbered(struct arguments *out, const char *name, const char *value)
 {
@@ -143,7 +174,7 @@ static bool parse_numbered(struct arguments *out, const char *name, const char *
         out->campaign.jobs = (uint32_t)number;
         return ok;
     }
-    return parse_partitions(out, name, value);
+    return parse_crash(out, name, value);
 }
 
 static bool parse_flag(struct arguments *out, const char *name)
@@ -154,6 +185,10 @@ static bool parse_flag(struct arguments *out, const char *name)
     }
     if (strcmp(name, "--stop") == 0) {
         out->campaign.stop_at_violation = true;
+        return true;
+    }
+    if (strcmp(name, "--crash-states") == 0) {
+        out->wants_crashes = true;
         return true;
     }
     if (strcmp(name, "--plant-selftest") == 0) {
@@ -186,6 +221,13 @@ static bool parse_arguments(int count, char **values, struct arguments *out)
     }
     if (!choose_partitions(out)) {
         return false;
+    }
+    if (out->wants_crashes) {
+        out->crash.seed = out->campaign.first_seed;
+        out->crash.jobs = out->campaign.jobs;
+        out->crash.verbose = out->campaign.world.verbose;
+        out->crash.stop_at_violation = out->campaign.stop_at_violation;
+        return out->campaign.world.partition_nodes == 0 && out->seeds_file == NULL;
     }
     return out->campaign.seed_count > 0 || out->seeds_file != NULL;
 }
@@ -224,13 +266,19 @@ static bool run_file(const struct arguments *arguments, struct campaign_result *
 
 int main(int count, char **values)
 {
-    struct arguments arguments = {.campaign = {.jobs = 1}};
+    struct arguments arguments = {
+        .campaign = {.jobs = 1},
+        .crash = {.again = CRASH_AGAIN_DEFAULT, .only_cut = CRASH_NO_CUT},
+    };
     if (!parse_arguments(count, values, &arguments)) {
         (void)fputs(USAGE, stderr);
         return 2;
     }
     log_configure(arguments.campaign.world.verbose ? LOG_DEBUG : LOG_OFF, false);
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* The trace stays in step with the node's log. */
+    if (arguments.wants_crashes) {
+        return crash_campaign(&arguments.crash);
+    }
     struct campaign_result result = {0};
     if (arguments.seeds_file != NULL && !run_file(&arguments, &result)) {
         return 2;
