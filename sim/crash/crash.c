@@ -26,7 +26,6 @@ struct enumeration {
     struct crash_result *result;
     struct rig_options rig;
     const struct crash_chain *history;
-    const struct cluster_map *map;
     struct seen states; /* Machines. */
     struct seen tried;  /* Machines with what was promised. */
 };
@@ -187,26 +186,26 @@ static bool make_state(struct enumeration *e,
     return true;
 }
 
-/* Tries the state after a cut at the present place: its start. False when it was tried before; then
- * there is nothing to finish. */
+/* Tries the state after a cut of what `before` did, at the present place: its start. False when it
+ * was tried before; then there is nothing to finish. */
 static bool try_cut(struct enumeration *e,
                     const struct cuts *cuts,
                     const struct tape_cut *cut,
-                    const struct ledger *ledger,
+                    const struct rig *before,
                     struct attempt *out)
 {
     const size_t level = e->place->depth - 1;
     e->result->cuts[level]++;
     struct tape tape;
-    if (!make_state(e, cuts, cut, ledger, &tape)) {
+    if (!make_state(e, cuts, cut, &before->ledger, &tape)) {
         return false;
     }
     trace_cut(e, cuts, cut);
-    out->crash = (struct trial_crash){.ledger = ledger,
+    out->crash = (struct trial_crash){.ledger = &before->ledger,
                                       .at = cuts->cursor.at,
                                       .was_killed = cut->is_kill,
                                       .history = e->history,
-                                      .map = e->map};
+                                      .map = rig_map(before)};
     trial_init(&out->trial, &tape, &out->crash, &e->rig, 100 * e->place->depth);
     e->result->recoveries[level]++;
     return true;
@@ -246,7 +245,7 @@ static void enumerate_third(struct enumeration *e, const struct trial *before)
     e->place->depth = 3;
     for (*number = 0; !is_over(e) && cuts_next(&cuts, &cut); (*number)++) {
         struct attempt attempt;
-        if (try_cut(e, &cuts, &cut, &before->rig.ledger, &attempt)) {
+        if (try_cut(e, &cuts, &cut, &before->rig, &attempt)) {
             finish(e, &attempt);
         }
     }
@@ -263,7 +262,7 @@ static void enumerate_second(struct enumeration *e, const struct trial *before)
     e->place->depth = 2;
     for (*number = 0; !is_over(e) && cuts_next(&cuts, &cut); (*number)++) {
         struct attempt attempt;
-        if (!try_cut(e, &cuts, &cut, &before->rig.ledger, &attempt)) {
+        if (!try_cut(e, &cuts, &cut, &before->rig, &attempt)) {
             continue;
         }
         if (!attempt.trial.violation.found && *number % e->options->again == 0) {
@@ -301,7 +300,7 @@ static void enumerate_first(struct enumeration *e, const struct crash_run *run)
         if (options->limit > 0 && e->result->recoveries[0] >= 2 * options->limit) {
             break;
         }
-        if (!try_cut(e, &cuts, &cut, &run->rig.ledger, &attempt)) {
+        if (!try_cut(e, &cuts, &cut, &run->rig, &attempt)) {
             continue;
         }
         if (!attempt.trial.violation.found && is_tried_again(e)) {
@@ -326,8 +325,7 @@ void crash_enumerate(const struct crash_workload *workload,
                             .place = place,
                             .result = result,
                             .rig = run->rig.options,
-                            .history = &run->chain,
-                            .map = crash_workload_map(run)};
+                            .history = &run->chain};
     if (run->rig.violation.found) {
         report(&e, &run->rig.violation);
     } else {

@@ -196,10 +196,14 @@ static bool holds(const struct ledger_version *version,
         const node_id vote = message->kind == RAFT_MSG_VOTE ? raft->config.self : message->to;
         return version->hard.term > message->term || version->hard.vote == vote;
     }
-    raft_term term = 0;
-    return message->index <= raft->log.start_index ||
-           (raft_log_term(&raft->log, message->index, &term) &&
-            term_at(version, message->index) == term);
+    if (version->hard.term > message->term || message->index <= raft->log.start_index) {
+        return true;
+    }
+    /* A message that waited for its save may speak of entries that raft has replaced since. */
+    const raft_term term = term_at(version, message->index);
+    raft_term now = 0;
+    return term != 0 && (raft->hard.term > message->term ||
+                         (raft_log_term(&raft->log, message->index, &now) && now == term));
 }
 
 /* False when the body is no Raft message that promises anything. */

@@ -26,6 +26,16 @@ const struct raft *rig_raft(const struct rig *rig)
     return rig->node == NULL || node_cluster_id(rig->node) == 0 ? NULL : node_raft(rig->node);
 }
 
+const struct cluster_map *rig_map(const struct rig *rig)
+{
+    for (node_id id = 2; id <= rig->options.node_count; id++) {
+        if (boot_is_done(&rig->peers[id].boot)) {
+            return &rig->peers[id].boot.map;
+        }
+    }
+    return NULL;
+}
+
 size_t rig_at(const struct rig *rig)
 {
     return crash_machine_at(rig->machine);

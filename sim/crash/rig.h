@@ -92,6 +92,8 @@ void rig_elect(struct rig *rig);
 
 /* The node's raft; NULL while it is down or knows no cluster. */
 const struct raft *rig_raft(const struct rig *rig);
+/* The map that peers have agreed on; NULL while none has it. Borrowed. */
+const struct cluster_map *rig_map(const struct rig *rig);
 /* Operations on the tape so far. */
 size_t rig_at(const struct rig *rig);
 

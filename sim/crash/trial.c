@@ -242,7 +242,7 @@ static void crash_again(struct trial *trial, bool is_kill, struct crash_chain *c
                                       .at = rig_at(rig),
                                       .was_killed = is_kill,
                                       .history = chain,
-                                      .map = &rig->identity.map};
+                                      .map = rig_map(rig)};
     rig_stop(rig);
     struct tape tape;
     cut_at_end(trial->machine, is_kill, &tape);

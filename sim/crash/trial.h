@@ -16,7 +16,7 @@ struct trial_crash {
     size_t at;
     bool was_killed;
     const struct crash_chain *history; /* What the cluster has committed. */
-    const struct cluster_map *map;     /* That peers have, if any has one. */
+    const struct cluster_map *map;     /* That peers have; NULL = none has one. */
 };
 
 struct trial {
@@ -26,7 +26,6 @@ struct trial {
     size_t end;
     size_t found;       /* The version of the crash's ledger that the node holds. */
     raft_index applied; /* At start. */
-    struct cluster_map map;
     struct violation violation;
 };
 

@@ -552,8 +552,3 @@ void crash_workload_deinit(struct crash_run *run)
     crash_chain_deinit(&run->chain);
     crash_machine_free(run->machine);
 }
-
-const struct cluster_map *crash_workload_map(const struct crash_run *run)
-{
-    return &run->rig.identity.map;
-}

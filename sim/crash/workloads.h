@@ -38,7 +38,5 @@ void crash_workload_init(struct crash_run *run,
                          const struct crash_workload *workload,
                          uint64_t seed);
 void crash_workload_deinit(struct crash_run *run);
-/* The map of the cluster as the node ended. Borrowed. */
-const struct cluster_map *crash_workload_map(const struct crash_run *run);
 
 #endif
