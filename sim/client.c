@@ -1,9 +1,15 @@
 /* A simulated client: speaks RESP bytes to the session of a random node, and believes nothing. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/os/heap.h"
 #include "sim/draw.h"
 #include "sim/world.h"
+
+#include <stdio.h>
+
+#define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
+#define AVOID_US (5 * SECOND)
 
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
@@ -56,7 +62,7 @@ static uint64_t think_time(struct client *client)
 static void begin(struct client *client, size_t slot_number)
 {
     struct operation *operation = &client->slots[slot_number].operation;
-    if (operation->is_local || operation->filler_size > 0) {
+    if (!operation_is_judged(operation)) {
         return;
     }
     const struct history_call call = {
@@ -90,7 +96,7 @@ static void end(struct client *client,
 {
     struct world *world = client->world;
     world->operations_done++;
-    if (operation->is_local || operation->is_repeat || operation->filler_size > 0) {
+    if (operation->is_repeat || !operation_is_judged(operation)) {
         return;
     }
     enum history_outcome outcome = answer->outcome;
@@ -122,6 +128,15 @@ static void keep_local_read(struct world *world,
 
 /* ---- sending ---- */
 
+/* Under fire clients come back to whom they please, or nobody would ask a deposed leader. Later
+ * they learn: who does not answer well is left alone for a while. */
+static void avoid(struct client *client, node_id id)
+{
+    if (client->world->phase != PHASE_FIRE && id != NODE_NONE) {
+        client->avoids_until_us[id] = client->world->now_us + AVOID_US;
+    }
+}
+
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
 static node_id choose_host(const struct client *client)
 {
@@ -133,7 +148,7 @@ static node_id choose_host(const struct client *client)
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].node != NULL) {
+        if (world->hosts[id].node != NULL && client->avoids_until_us[id] <= world->now_us) {
             up[count++] = id;
         }
     }
@@ -149,7 +164,7 @@ static void draw_operation(struct client *client, size_t slot_number)
     } else {
         world->operations_left--;
         workload_draw(&world->workload, &slot->operation, client->number,
-                      SIM_WALL_BASE_MS + world->now_us / MILLISECOND);
+                      SIM_WALL_BASE_MS + world->now_us / MILLISECOND - world->options.id_age_ms);
         const bool is_late = world->now_us > world->options.duration_us / 4;
         if (world->options.selftest && !world->selftest_done && is_late &&
             slot->operation.kind == HISTORY_PUSH) {
@@ -184,10 +199,40 @@ static void fill_slots(struct client *client)
     }
 }
 
-/* In the end clients wait for as long as it takes. */
+/* In the end clients wait for as long as a node that is well may take. */
 static uint64_t patience_us(const struct world *world)
 {
-    return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
+    return world->phase == PHASE_FIRE ? world->options.patience_us
+                                      : SECOND + MILLISECOND * world->options.request_timeout_ms;
+}
+
+static void trace_request(const struct client *client, const struct operation *operation)
+{
+    const bool is_long = operation->argument_size > TRACE_SIZE_MAX;
+    char again[32] = "";
+    if (operation->attempts > 1) {
+        (void)snprintf(again, sizeof again, " (attempt %u)", operation->attempts);
+    }
+    world_trace(client->world, "client %u -> node %u: %s %s %.*s%s%s%s%s%s", client->number,
+                client->host, operation_name(operation), operation->key,
+                (int)(is_long ? TRACE_SIZE_MAX : operation->argument_size), operation->argument,
+                is_long ? "..." : "", operation->request_id[0] == '\0' ? "" : " id ",
+                operation->request_id, again,
+                operation->is_repeat ? " (asks for the answer once more)" : "");
+}
+
+static void trace_answer(const struct client *client,
+                         const struct operation *operation,
+                         const struct resp_reply *reply,
+                         const struct answer *answer)
+{
+    static const char *const OUTCOMES[] = {"?", "ok", "certainly not done", "perhaps done"};
+    const struct bytes text = answer->absent ? bytes_of_text("nothing there") : reply->text;
+    const bool is_long = text.size > TRACE_SIZE_MAX;
+    world_trace(client->world, "client %u <- node %u: %s %s: %s: %.*s%s", client->number,
+                client->host, operation_name(operation), operation->key, OUTCOMES[answer->outcome],
+                (int)(is_long ? TRACE_SIZE_MAX : text.size), (const char *)text.data,
+                is_long ? "..." : "");
 }
 
 static void send_slots(struct client *client)
@@ -205,10 +250,7 @@ static void send_slots(struct client *client)
         }
         client->sent[client->sent_count++] = (uint8_t)i;
         operation_encode(&slot->operation, &client->request);
-        world_trace(world, "client %u asks node %u: %s %s %.*s %s", client->number, client->host,
-                    operation_name(&slot->operation), slot->operation.key,
-                    (int)(slot->operation.argument_size > 24 ? 24 : slot->operation.argument_size),
-                    slot->operation.argument, slot->operation.request_id);
+        trace_request(client, &slot->operation);
     }
     if (client->sent_count == 0) {
         return;
@@ -232,7 +274,7 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE ||
+    if (client->host == NODE_NONE || client->avoids_until_us[client->host] > world->now_us ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(client);
@@ -256,19 +298,31 @@ static void wake_session(void *context, struct session *session)
     client->has_output = true;
 }
 
+/* In two pieces, cut anywhere: TCP keeps no boundaries. */
+static void give_input(struct client *client)
+{
+    struct bytes rest = buf_bytes(&client->request);
+    size_t size = (size_t)prng_between(&client->world->prng, 1, rest.size);
+    while (rest.size > 0) {
+        memcpy(session_input_reserve(client->session, size), rest.data, size);
+        session_input_added(client->session, size);
+        rest = bytes_of(rest.data + size, rest.size - size);
+        size = rest.size;
+    }
+}
+
 void client_request(struct client *client, const struct event *event)
 {
     struct host *host = &client->world->hosts[event->node];
-    if (client->connection != event->b || client->host != host->id) {
+    if (client->connection != event->b || client->host != host->id ||
+        host->stop.stage == STOP_DRAINING) {
         return;
     }
     if (client->session == NULL) {
         client->session =
             session_new(&host->front, SESSION_RESP, "10.1.0.1:1", wake_session, client);
     }
-    const struct bytes request = buf_bytes(&client->request);
-    memcpy(session_input_reserve(client->session, request.size), request.data, request.size);
-    session_input_added(client->session, request.size);
+    give_input(client);
     client->has_output = true;
     host_touch(host);
 }
@@ -299,6 +353,7 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     struct world *world = client->world;
     struct operation *operation = &slot->operation;
     struct answer answer;
+    world_note(world, hash_bytes(reply->text), (uint64_t)reply->kind << 32 | client->number);
     if (!operation_answer(operation, reply, &answer)) {
         violation_report(&world->violation, "protocol", "client %u: %s %s was answered %.*s",
                          client->number, operation_name(operation), operation->key,
@@ -306,15 +361,15 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                          (const char *)reply->text.data);
         return;
     }
-    world_trace(world, "client %u: %s %s -> %d %.*s", client->number, operation_name(operation),
-                operation->key, (int)answer.outcome,
-                (int)(reply->text.size > 60 ? 60 : reply->text.size),
-                (const char *)reply->text.data);
+    trace_answer(client, operation, reply, &answer);
+    if (answer.outcome != HISTORY_OK) {
+        avoid(client, client->host);
+    }
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
     const bool reads = operation->kind == HISTORY_READ || operation->kind == HISTORY_RANGE;
-    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat) {
+    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat && operation->oddity == 0) {
         partitions_wrote(world, slot->asked_at_us);
     }
     if (operation->is_dropped && answer.outcome == HISTORY_OK) {
@@ -366,6 +421,9 @@ void client_collect(struct client *client)
         buf_trim(output, consumed);
     }
     session_resume(client->session);
+    if (session_wants_close(client->session)) {
+        client_disconnect(client); /* What was sent behind malformed input has no answer. */
+    }
     if (client->sent_count == 0) {
         client->connection++; /* The patience of this batch is not that of the next. */
         client_wake_after(client, think_time(client));
@@ -392,7 +450,9 @@ void client_disconnect(struct client *client)
 void client_timeout(struct client *client, const struct event *event)
 {
     if (client->connection == event->b && client->sent_count > 0) {
-        world_trace(client->world, "client %u gives up on node %u", client->number, client->host);
+        world_trace(client->world, "client %u gives up waiting for node %u", client->number,
+                    client->host);
+        avoid(client, client->host);
         client_disconnect(client);
     }
 }

@@ -1,16 +1,68 @@
-/* What goes wrong, when, for how long; and the end of it. */
-#include "base/check.h"
+/* What goes wrong and when: each class that is on comes again and again at its own mean interval.
+ */
+#include "base/hash.h"
 #include "sim/draw.h"
-#include "sim/world.h"
+#include "sim/fault_kinds.h"
 
+struct fault_kind {
+    void (*begin)(struct world *world);
+    void (*end)(struct world *world, uint64_t what); /* NULL when it ends by itself. */
+};
+
+static const struct fault_kind KINDS[FAULT_CLASSES] = {
+    [FAULT_PARTITION] = {fault_partition, fault_partition_end},
+    [FAULT_ONE_WAY] = {fault_one_way, NULL}, /* These end as a partition. */
+    [FAULT_BRIDGE] = {fault_bridge, NULL},
+    [FAULT_LINK] = {fault_link, NULL},
+    [FAULT_FLAP] = {fault_flap, NULL},
+    [FAULT_HALF_OPEN] = {fault_half_open, fault_half_open_end},
+    [FAULT_CUT] = {fault_cut, NULL},
+    [FAULT_FOREIGN] = {fault_foreign, NULL},
+    [FAULT_BANDWIDTH] = {fault_bandwidth, fault_bandwidth_end},
+    [FAULT_CLOG] = {fault_clog, NULL},
+    [FAULT_RESET] = {fault_reset, NULL},
+    [FAULT_KILL] = {fault_kill, NULL},
+    [FAULT_POWER] = {fault_power, NULL},
+    [FAULT_POWER_ALL] = {fault_power_all, NULL},
+    [FAULT_KILL_ALL] = {fault_kill_all, NULL},
+    [FAULT_CRASH_LOOP] = {fault_crash_loop, fault_crash_loop_end},
+    [FAULT_STOP] = {fault_stop, fault_stop_end},
+    [FAULT_ROLLING] = {fault_rolling, fault_rolling_end},
+    [FAULT_PAUSE] = {fault_pause, fault_pause_end},
+    [FAULT_SUSPEND] = {fault_suspend, fault_pause_end},
+    [FAULT_STARVED] = {fault_starved, fault_starved_end},
+    [FAULT_DISK_SLOW] = {fault_disk_slow, NULL},
+    [FAULT_DISK_ERROR] = {fault_disk_error, NULL},
+    [FAULT_DISK_FULL] = {fault_disk_full, fault_disk_full_end},
+    [FAULT_CLOCK] = {fault_clock, fault_clock_end},
+    [FAULT_CLOCK_FREEZE] = {fault_clock_freeze, fault_clock_freeze_end},
+    [FAULT_CLOCK_JITTER] = {fault_clock_jitter, fault_clock_jitter_end},
+    [FAULT_CLOCK_DRIFT] = {fault_clock_drift, NULL},
+    [FAULT_RESIGN] = {fault_resign, NULL},
+    [FAULT_ROT] = {fault_rot, NULL},
+};
+
+/* Each fault has a source of randomness of its own, so that it comes at the same time and hits the
+ * same thing whatever else happens in the run. The shrinker lives of that: it can leave one fault
+ * out and keep the others. */
+static struct prng source_of(const struct world *world, enum fault_class class, uint64_t number)
+{
+    struct prng prng;
+    prng_init(&prng, hash_bytes_seeded(bytes_of_text(fault_name(class)), world->options.seed) +
+                         number * UINT64_C(0xD1B54A32D192ED03));
+    return prng;
+}
+
+/* When the next one of the class comes. */
 static void schedule(struct world *world, enum fault_class class)
 {
     const uint64_t mean = world->options.fault_interval_us[class];
     if (mean == 0) {
         return;
     }
+    struct prng prng = source_of(world, class, 2 * world->faults_by_class[class]);
     events_push(&world->events,
-                (struct event){.at_us = world->now_us + draw_exponential(&world->prng, mean),
+                (struct event){.at_us = world->now_us + draw_exponential(&prng, mean),
                                .kind = EVENT_FAULT,
                                .a = (uint64_t) class});
 }
@@ -22,272 +74,52 @@ void faults_init(struct world *world)
     }
 }
 
-/* ---- connections ---- */
+/* ---- for the classes ---- */
 
-static void tell_peers(struct world *world, node_id a, node_id b, bool connected)
+void fault_found_nothing(struct world *world)
 {
-    const node_id ends[2] = {a, b};
-    for (size_t i = 0; i < 2; i++) {
-        struct host *host = &world->hosts[ends[i]];
-        host->sent_at_us[ends[1 - i]] = world->now_us;
-        if (host->node != NULL) {
-            events_push(&world->events, (struct event){.at_us = world->now_us,
-                                                       .kind = EVENT_PEER,
-                                                       .node = ends[i],
-                                                       .incarnation = host->incarnation,
-                                                       .a = ends[1 - i],
-                                                       .b = connected});
+    world->fault_missed = true;
+}
+
+node_id fault_pick_node(struct world *world)
+{
+    const node_id any = (node_id)prng_between(&world->prng, 1, world->options.node_count);
+    if (prng_chance(&world->prng, 2, 3)) {
+        return any;
+    }
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        if (raft != NULL && raft->role == RAFT_LEADER) {
+            return id;
         }
     }
+    return any;
 }
 
-static void try_later(struct world *world, node_id a, node_id b)
+struct host *fault_pick_host(struct world *world)
 {
-    const uint64_t delay_us = prng_between(&world->prng, 5, 250) * MILLISECOND;
-    events_push(
-        &world->events,
-        (struct event){.at_us = world->now_us + delay_us, .kind = EVENT_RECONNECT, .a = a, .b = b});
-}
-
-void faults_reset(struct world *world, node_id a, node_id b)
-{
-    network_reset(&world->network, a, b);
-    tell_peers(world, a, b, false);
-    try_later(world, a, b);
-}
-
-void faults_reconnect(struct world *world, const struct event *event)
-{
-    const node_id a = (node_id)event->a;
-    const node_id b = (node_id)event->b;
-    if (world->hosts[a].node == NULL || world->hosts[b].node == NULL ||
-        world->network.connected[a][b]) {
-        return; /* The start of the one that is down will try again. */
+    struct host *host = &world->hosts[fault_pick_node(world)];
+    if (host->node == NULL || host_is_paused(host)) {
+        fault_found_nothing(world);
+        return NULL;
     }
-    if (!network_is_open(&world->network, a, b)) {
-        try_later(world, a, b);
-        return;
-    }
-    network_connect(&world->network, a, b);
-    tell_peers(world, a, b, true);
+    return host;
 }
 
-/* ---- partitions ---- */
-
-static struct partition *free_partition(struct world *world)
+void fault_ends_after(struct world *world, enum fault_class class, uint64_t takes_us, uint64_t what)
 {
-    for (size_t i = 0; i < PARTITIONS_MAX; i++) {
-        if (world->partitions[i].number == 0) {
-            return &world->partitions[i];
-        }
-    }
-    return NULL;
-}
-
-static void block(struct world *world, const struct partition *partition, bool blocked)
-{
-    for (node_id from = 1; from <= world->options.node_count; from++) {
-        for (node_id to = 1; to <= world->options.node_count; to++) {
-            if (partition->blocks[from][to]) {
-                network_block(&world->network, from, to, blocked);
-            }
-        }
-    }
-}
-
-/* Blocks what the partition says; connections stand silently or are reset. */
-static void begin_partition(struct world *world, struct partition *partition)
-{
-    const uint64_t takes_us = draw_log_uniform(&world->prng, 20 * MILLISECOND, 20 * SECOND);
-    partition->number = ++world->partition_count;
-    block(world, partition, true);
-    const bool resets = prng_chance(&world->prng, 1, 2);
-    for (node_id a = 1; a <= world->options.node_count; a++) {
-        for (node_id b = 1; b <= world->options.node_count; b++) {
-            if (!partition->blocks[a][b]) {
-                continue;
-            }
-            world_trace(world, "link %u->%u is cut for %llu ms", a, b,
-                        (unsigned long long)(takes_us / MILLISECOND));
-            if (resets && world->network.connected[a][b]) {
-                faults_reset(world, a, b);
-            }
-        }
-    }
     events_push(&world->events, (struct event){.at_us = world->now_us + takes_us,
                                                .kind = EVENT_FAULT_END,
-                                               .a = FAULT_PARTITION,
-                                               .b = partition->number});
+                                               .a = (uint64_t) class,
+                                               .b = what});
 }
 
-static void cut_group(struct world *world)
+uint64_t fault_draw_length(struct world *world)
 {
-    struct partition *partition = free_partition(world);
-    const node_id count = world->options.node_count;
-    if (partition == NULL || count < 2) {
-        return;
-    }
-    *partition = (struct partition){0};
-    /* Mostly one node alone: that is what most failures of the field needed. */
-    bool inside[NODES_MAX + 1] = {false};
-    const size_t wanted =
-        prng_chance(&world->prng, 2, 3) ? 1 : (size_t)prng_between(&world->prng, 1, count - 1);
-    for (size_t i = 0; i < wanted; i++) {
-        inside[prng_between(&world->prng, 1, count)] = true;
-    }
-    for (node_id a = 1; a <= count; a++) {
-        for (node_id b = 1; b <= count; b++) {
-            partition->blocks[a][b] = a != b && inside[a] != inside[b];
-        }
-    }
-    begin_partition(world, partition);
+    return draw_log_uniform(&world->prng, 5 * MILLISECOND, 20 * SECOND);
 }
 
-static void cut_links(struct world *world)
-{
-    struct partition *partition = free_partition(world);
-    const node_id count = world->options.node_count;
-    if (partition == NULL || count < 2) {
-        return;
-    }
-    *partition = (struct partition){0};
-    const uint64_t links = prng_between(&world->prng, 1, count);
-    for (uint64_t i = 0; i < links; i++) {
-        const node_id a = (node_id)prng_between(&world->prng, 1, count);
-        const node_id b = (node_id)prng_between(&world->prng, 1, count);
-        partition->blocks[a][b] = a != b;
-        partition->blocks[b][a] |= a != b && prng_chance(&world->prng, 1, 3);
-    }
-    begin_partition(world, partition);
-}
-
-static void end_partition(struct world *world, uint64_t number)
-{
-    for (size_t i = 0; i < PARTITIONS_MAX; i++) {
-        struct partition *partition = &world->partitions[i];
-        if (partition->number == number) {
-            block(world, partition, false);
-            partition->number = 0;
-        }
-    }
-}
-
-/* ---- machines ---- */
-
-static void clog_links(struct world *world, const struct host *host, uint64_t takes_us)
-{
-    const uint64_t until_us = world->now_us + takes_us;
-    world_trace(world, "links of node %u are clogged for %llu ms", host->id,
-                (unsigned long long)(takes_us / MILLISECOND));
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer != host->id) {
-            network_clog(&world->network, host->id, peer, until_us);
-            network_clog(&world->network, peer, host->id, until_us);
-        }
-    }
-}
-
-#define SEGMENT_NAME_SIZE 64
-
-struct segments {
-    char chosen[SEGMENT_NAME_SIZE]; /* Any of them. */
-    uint64_t count;
-    struct prng *prng;
-};
-
-static void visit_segment(void *context, const char *name)
-{
-    struct segments *segments = context;
-    if (strstr(name, ".seg") == NULL || strlen(name) >= SEGMENT_NAME_SIZE) {
-        return;
-    }
-    segments->count++;
-    if (prng_below(segments->prng, segments->count) == 0) {
-        memcpy(segments->chosen, name, strlen(name) + 1);
-    }
-}
-
-/* Of one machine only, so that the others still hold everything. */
-static void rot(struct world *world, struct host *host, uint64_t down_us)
-{
-    for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].is_rotten) {
-            return;
-        }
-    }
-    struct segments segments = {.prng = &world->prng};
-    const struct files *files = disk_files(host->disk);
-    (void)files->list(files->context, "wal", visit_segment, &segments);
-    if (world->options.node_count < 3 || segments.chosen[0] == '\0') {
-        return;
-    }
-    host_crash(host, true, down_us);
-    char path[SEGMENT_NAME_SIZE + 4] = "wal/";
-    memcpy(path + 4, segments.chosen, SEGMENT_NAME_SIZE);
-    host->is_rotten = disk_rot(host->disk, path);
-    world_trace(world, "node %u: a bit of %s flips", host->id, path);
-}
-
-static void break_machine(struct world *world, enum fault_class class, struct host *host)
-{
-    struct prng *prng = &world->prng;
-    const uint64_t takes_us = draw_log_uniform(prng, 5 * MILLISECOND, 20 * SECOND);
-    switch (class) {
-    case FAULT_KILL: host_crash(host, false, takes_us); break;
-    case FAULT_POWER: host_crash(host, true, takes_us); break;
-    case FAULT_PAUSE:
-        world_trace(world, "node %u stands still for %llu ms", host->id,
-                    (unsigned long long)(takes_us / MILLISECOND));
-        host_pause(host, takes_us);
-        break;
-    case FAULT_DISK_SLOW: host->slow_until_us = world->now_us + takes_us; break;
-    case FAULT_DISK_ERROR:
-        *(prng_chance(prng, 1, 2) ? &disk_faults(host->disk)->sync_fails
-                                  : &disk_faults(host->disk)->write_fails) = true;
-        break;
-    case FAULT_DISK_FULL:
-        disk_faults(host->disk)->full = true;
-        events_push(&world->events, (struct event){.at_us = world->now_us + takes_us,
-                                                   .kind = EVENT_FAULT_END,
-                                                   .a = FAULT_DISK_FULL,
-                                                   .b = host->id});
-        break;
-    case FAULT_CLOCK:
-        host->clock.wall_offset_ms +=
-            (int64_t)prng_below(prng, 80000) - 40000 - host->clock.wall_offset_ms / 2;
-        break;
-    case FAULT_CLOG:
-        clog_links(world, host, draw_log_uniform(prng, 100 * MILLISECOND, 3 * SECOND));
-        break;
-    case FAULT_ROT: rot(world, host, takes_us); break;
-    case FAULT_RESIGN:
-        node_resign(host->node);
-        host_touch(host);
-        break;
-    case FAULT_PARTITION:
-    case FAULT_LINK:
-    case FAULT_RESET:
-    case FAULT_POWER_ALL:
-    case FAULT_CLASSES: Q_CHECK(false); break;
-    }
-}
-
-static void break_all(struct world *world)
-{
-    for (node_id id = 1; id <= world->options.node_count; id++) {
-        host_crash(&world->hosts[id], true, prng_between(&world->prng, 1, 3000) * MILLISECOND);
-    }
-}
-
-static void break_connection(struct world *world)
-{
-    const node_id count = world->options.node_count;
-    const node_id a = (node_id)prng_between(&world->prng, 1, count);
-    const node_id b = (node_id)prng_between(&world->prng, 1, count);
-    if (a != b && world->network.connected[a][b]) {
-        faults_reset(world, a, b);
-    }
-}
+/* ---- beginning and end ---- */
 
 void faults_happen(struct world *world, const struct event *event)
 {
@@ -295,52 +127,72 @@ void faults_happen(struct world *world, const struct event *event)
         return;
     }
     const enum fault_class class = (enum fault_class)event->a;
+    const uint64_t number = ++world->faults_by_class[class];
     schedule(world, class);
+    if (!fault_set_has(&world->options.only_faults, class, number)) {
+        return;
+    }
     world->fault_count++;
-    world->faults_by_class[class]++;
-    if (class == FAULT_PARTITION) {
-        cut_group(world);
-        return;
-    }
-    if (class == FAULT_LINK) {
-        cut_links(world);
-        return;
-    }
-    if (class == FAULT_RESET) {
-        break_connection(world);
-        return;
-    }
-    if (class == FAULT_POWER_ALL) {
-        break_all(world);
-        return;
-    }
-    struct host *host = &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
-    if (host->node != NULL && !host_is_paused(host)) {
-        break_machine(world, class, host);
-    }
+    world->fault_missed = false;
+    world_trace(world, "fault %s:%llu", fault_name(class), (unsigned long long)number);
+    const struct prng others = world->prng;
+    world->prng = source_of(world, class, 2 * number - 1);
+    KINDS[class].begin(world);
+    world->prng = others;
+    world->coverage.faults[class] += !world->fault_missed;
 }
 
 void faults_end(struct world *world, const struct event *event)
 {
-    if (world->phase != PHASE_FIRE) {
-        return;
+    KINDS[event->a].end(world, event->b);
+}
+
+/* What is in flight of the faults that have ended is not to disturb for long: connections with a
+ * backlog of more than a second break, as do those that are half open. */
+static void heal_connections(struct world *world)
+{
+    const struct network *network = &world->network;
+    for (node_id from = 1; from <= world->options.node_count; from++) {
+        for (node_id to = 1; to <= world->options.node_count; to++) {
+            if (from != to && (network_is_half_open(network, from, to) ||
+                               network_last_arrival(network, from, to) > world->now_us + SECOND)) {
+                faults_break(world, from, to);
+            }
+        }
     }
-    if (event->a == FAULT_DISK_FULL) {
-        disk_faults(world->hosts[event->b].disk)->full = false;
-    } else {
-        end_partition(world, event->b);
+}
+
+/* What is under way with it ends now: it is to run, and its clocks to go. */
+static void heal_host(struct host *host)
+{
+    struct world *world = host->world;
+    *disk_faults(host->disk) = (struct disk_faults){0};
+    host->slow_until_us = 0;
+    host->starved_until_us = 0;
+    host->crashes_left = 0;
+    host->clock.wall_stands_ms = 0;
+    host->clock.wall_jitter_ms = 0;
+    host_resume(host);
+    if (host->node != NULL && host->stop.stage != STOP_NONE) {
+        host_stop(host, 0);
+    } else if (host->node == NULL && !host->is_condemned) {
+        events_push(&world->events, (struct event){.at_us = world->now_us,
+                                                   .kind = EVENT_START,
+                                                   .node = host->id,
+                                                   .incarnation = host->incarnation});
     }
 }
 
 void faults_heal(struct world *world)
 {
     network_heal(&world->network);
+    heal_connections(world);
     for (size_t i = 0; i < PARTITIONS_MAX; i++) {
         world->partitions[i].number = 0;
     }
+    world->rolling.next = NODE_NONE;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        struct host *host = &world->hosts[id];
-        *disk_faults(host->disk) = (struct disk_faults){0};
-        host->slow_until_us = 0; /* Pauses and restarts under way end by themselves. */
+        heal_host(&world->hosts[id]);
     }
+    faults_stay(world);
 }

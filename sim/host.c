@@ -24,7 +24,7 @@ static uint64_t env_monotonic_ms(void *context)
 static uint64_t env_wall_ms(void *context)
 {
     const struct host *host = context;
-    return sim_clock_wall_ms(&host->clock, host->world->now_us);
+    return sim_clock_wall_ms(&host->clock, &host->world->prng, host->world->now_us);
 }
 
 static struct buf *env_peer_begin(void *context, node_id to)
@@ -35,13 +35,31 @@ static struct buf *env_peer_begin(void *context, node_id to)
     if (host->node == NULL && !host->is_in_start) {
         return NULL; /* The process is being torn down. */
     }
-    if (!host->world->network.connected[host->id][to]) {
+    const struct network *network = &host->world->network;
+    if (!network_is_connected(network, host->id, to)) {
+        return NULL;
+    }
+    if (!network_takes(network, host->world->now_us, host->id, to)) {
+        host->sent_at_us[to] = host->world->now_us; /* What it owes that peer it has tried. */
         return NULL;
     }
     Q_CHECK(host->sending_to == NODE_NONE);
     host->sending_to = to;
     buf_clear(&host->outgoing);
     return &host->outgoing;
+}
+
+/* Strangers may say anything: only what members say counts. */
+static void check_header(struct host *host, struct bytes body)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    if (!r.failed && header.type != PEER_HELLO) {
+        host->said_incarnation = header.from_incarnation;
+        check_incarnation(&host->world->violation, host->id, host->said_before,
+                          header.from_incarnation);
+    }
 }
 
 static bool is_raft_message(struct bytes body)
@@ -89,39 +107,8 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const struct raft *raft = host_raft(host);
     if (raft != NULL && node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
+        check_told(&host->world->oracle, raft, &message);
     }
-}
-
-/* One line per Raft message that leaves. */
-static void trace_message(const struct host *host, struct bytes body)
-{
-    static const char *const KINDS[] = {"?",
-                                        "pre-vote",
-                                        "pre-vote reply",
-                                        "vote",
-                                        "vote reply",
-                                        "append",
-                                        "append reply",
-                                        "heartbeat",
-                                        "heartbeat reply",
-                                        "timeout now"};
-    struct reader r = reader_of(body);
-    struct peer_header header;
-    peer_header_read(&r, &header);
-    (void)read_u32(&r);
-    struct raft_entry entries[32];
-    struct raft_message m;
-    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &m, entries, 32) != Q_OK) {
-        return;
-    }
-    world_trace(host->world,
-                "node %u tells %u: %s%s term %llu prev %llu/%llu commit %llu index %llu entries %u "
-                "hint %llu/%llu context %llu",
-                m.from, m.to, KINDS[m.kind], m.reject ? " (no)" : "", (unsigned long long)m.term,
-                (unsigned long long)m.prev_index, (unsigned long long)m.prev_term,
-                (unsigned long long)m.commit, (unsigned long long)m.index, m.entry_count,
-                (unsigned long long)m.hint_index, (unsigned long long)m.hint_term,
-                (unsigned long long)m.context);
 }
 
 static void env_peer_end(void *context, node_id to)
@@ -132,15 +119,16 @@ static void env_peer_end(void *context, node_id to)
                                 .to = to,
                                 .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
                                 .body = buf_bytes(&host->outgoing)};
+    check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
-        if (host->world->options.verbose) {
-            trace_message(host, frame.body);
-        }
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
+    const uint64_t lost = host->world->network.lost;
     network_send(&host->world->network, host->world->now_us, &frame);
+    trace_message(host->world, host->id, "->", to, frame.body,
+                  host->world->network.lost > lost ? " (lost)" : "");
 }
 
 static void env_log_start(void *context)
@@ -175,6 +163,7 @@ static void look_at_recovery(struct host *host, const struct raft *raft)
     struct oracle *oracle = &host->world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
     host->has_raft = true;
+    host->has_formed = true;
     world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s",
                 host->id, (unsigned long long)raft->log.start_index,
                 (unsigned long long)raft->log.last_index, (unsigned long long)raft->hard.term,
@@ -194,22 +183,23 @@ static void check_duties(struct host *host, struct mirror *mirror)
         host->leader_since_us = now_us;
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer == host->id || !world->network.connected[host->id][peer]) {
+        if (peer == host->id || !network_is_connected(&world->network, host->id, peer)) {
             continue;
         }
         uint64_t since_us = host->sent_at_us[peer];
         since_us = since_us < host->leader_since_us ? host->leader_since_us : since_us;
+        /* While it was suspended no time has passed for it. */
+        since_us = since_us < host->clock.origin_us ? host->clock.origin_us : since_us;
         check_heartbeats(&world->oracle, mirror, peer, (now_us - since_us) / MILLISECOND,
                          world->options.heartbeat_ms);
     }
     uint64_t busy_us = 0;
     if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
-        busy_us = now_us - host->log_looked_us;
+        busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
     const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
-    check_leader_disk(&world->oracle, mirror,
-                      (busy_us < step_max_us ? busy_us : step_max_us) / MILLISECOND,
+    check_leader_disk(&world->oracle, mirror, busy_us < step_max_us ? busy_us : step_max_us,
                       world->options.election_max_ms);
 }
 
@@ -237,14 +227,18 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_reads(oracle, mirror, raft->read_round_context,
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
-    check_duties(host, mirror);
+    const char *error = NULL;
+    if (node_health(host->node, &error) == Q_OK) {
+        check_duties(host, mirror); /* One that stops itself owes nobody anything any more. */
+    }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
     check_bounds(oracle, mirror, raft);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
         static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
-        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
+        world_trace(world, "node %u: %s in term %llu -> %s in term %llu, commit %llu of %llu",
+                    host->id, ROLES[mirror->role_before], (unsigned long long)mirror->term_before,
                     ROLES[mirror->role], (unsigned long long)mirror->term,
                     (unsigned long long)mirror->commit_index,
                     (unsigned long long)mirror->last_index);
@@ -253,16 +247,40 @@ static void check_turn(struct host *host, const struct raft *raft)
     world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
 }
 
+/* Its time stands still: an election that it had begun goes on where it was. */
+static void shift_heard(struct host *host, int64_t by_us)
+{
+    const struct world *world = host->world;
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (host->heard_at_us[peer] != HEARD_NEVER) {
+            host->heard_at_us[peer] += (uint64_t)by_us;
+        }
+    }
+}
+
 void host_pause(struct host *host, uint64_t takes_us)
 {
     const struct world *world = host->world;
-    host->paused_until_us = world->now_us + takes_us;
-    /* Its time stands still: an election that it had begun goes on where it was. */
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (host->heard_at_us[peer] != HEARD_NEVER) {
-            host->heard_at_us[peer] += takes_us;
-        }
+    host->paused_until_us = takes_us == FOREVER ? FOREVER : world->now_us + takes_us;
+    if (takes_us != FOREVER) {
+        shift_heard(host, (int64_t)takes_us);
     }
+}
+
+void host_resume(struct host *host)
+{
+    struct world *world = host->world;
+    if (!host_is_paused(host)) {
+        return;
+    }
+    const uint64_t until_us = host->paused_until_us;
+    host->paused_until_us = world->now_us;
+    shift_heard(host, (int64_t)world->now_us - (int64_t)until_us);
+    if (host->clock.origin_us > world->now_us) {
+        sim_clock_suspend(&host->clock, world->now_us, world->now_us);
+    }
+    events_hasten(&world->events, host->id, until_us, world->now_us);
+    world_trace(world, "node %u goes on", host->id);
 }
 
 void host_sample(struct host *host)
@@ -292,7 +310,8 @@ void host_init(struct host *host, struct world *world, node_id id)
     *host = (struct host){.world = world, .id = id, .timer_at_us = UINT64_MAX};
     struct prng *prng = &world->prng;
     host->disk = disk_new(prng_next(prng));
-    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
+    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm,
+                                  world->options.engine_flush_polls);
     const uint32_t drift = world->options.drift_ppm_max;
     host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
     const uint32_t offset = world->options.wall_offset_ms_max;
@@ -312,6 +331,12 @@ static void set_address(char out[NODE_ADDRESS_SIZE_MAX], node_id id)
     (void)snprintf(out, NODE_ADDRESS_SIZE_MAX, "10.0.0.%u:7482", id);
 }
 
+/* Logs of different reach: whoever leads next may still have what the last leader had not. */
+static uint32_t keep_shift(const struct host *host)
+{
+    return host->world->options.log_keep_differs ? host->id % 3 * 2 : 0;
+}
+
 static void set_node_options(struct host *host, struct node_options *out)
 {
     const struct sim_options *options = &host->world->options;
@@ -321,9 +346,12 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .election_max_ms = options->election_max_ms,
                                  .request_timeout_ms = options->request_timeout_ms,
                                  .value_size_max = VALUE_SIZE_DEFAULT,
-                                 .log_keep_bytes = options->log_keep_bytes,
+                                 .log_keep_bytes = options->log_keep_bytes << keep_shift(host),
                                  .wal_segment_size = options->wal_segment_size,
+                                 .append_size_max = options->append_size_max,
+                                 .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
+                                 .inflight_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
     for (node_id id = 1; id <= options->node_count; id++) {
@@ -346,7 +374,11 @@ static void set_front(struct host *host)
 
 static void retry_start(struct host *host)
 {
-    disk_kill(host->disk);
+    if (disk_is_down(host->disk) && prng_chance(&host->world->prng, 1, 2)) {
+        disk_power_loss(host->disk); /* It died of that. */
+    } else {
+        disk_kill(host->disk);
+    }
     Q_CHECK(disk_open_count(host->disk) == 0);
     events_push(&host->world->events,
                 (struct event){.at_us = host->world->now_us + 100 * MILLISECOND,
@@ -371,16 +403,29 @@ static bool start_node(struct host *host)
     }
     host->node = NULL;
     world_trace(world, "node %u does not start: %s: %s", host->id, err_text(err), error);
+    if (faults_died_in_start(host)) {
+        return false;
+    }
     if (err == Q_ECORRUPT && host->is_rotten) {
         host->is_condemned = true; /* As documented: it stops and says which file. */
         return false;
     }
-    /* Only the disk faults that are on now excuse it; they are over at the next try. */
-    if (err == Q_ECORRUPT || err == Q_EINVAL || world->phase != PHASE_FIRE) {
+    /* Only the disk faults that are on now excuse it. */
+    const bool is_excused = world->phase == PHASE_FIRE || host->is_outside;
+    if (err == Q_ECORRUPT || err == Q_EINVAL || !is_excused) {
         violation_report(&world->violation, "start", "node %u does not start: %s: %s", host->id,
                          err_text(err), error);
     }
     return false;
+}
+
+static void dial(struct world *world, node_id from, node_id to)
+{
+    events_push(&world->events,
+                (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
+                               .kind = EVENT_RECONNECT,
+                               .a = from,
+                               .b = to});
 }
 
 void host_start(struct host *host)
@@ -395,8 +440,14 @@ void host_start(struct host *host)
     host->turn_scheduled = false;
     host->sending_to = NODE_NONE;
     host->hashed_at = 0;
+    host->stop = (struct host_stop){0};
+    if (host->said_incarnation > host->said_before) {
+        host->said_before = host->said_incarnation;
+    }
+    host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
+    faults_starting(host);
     if (!start_node(host)) {
         if (host->is_condemned) {
             disk_kill(host->disk);
@@ -407,6 +458,7 @@ void host_start(struct host *host)
         return;
     }
     world_trace(world, "node %u started", host->id);
+    faults_started(host);
     set_front(host);
     if (host_raft(host) != NULL) {
         look_at_recovery(host, host_raft(host));
@@ -415,11 +467,8 @@ void host_start(struct host *host)
         host->heard_at_us[peer] = HEARD_NEVER;
         host->incarnation_of[peer] = 0;
         if (peer != host->id) {
-            events_push(&world->events,
-                        (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
-                                       .kind = EVENT_RECONNECT,
-                                       .a = host->id,
-                                       .b = peer});
+            dial(world, host->id, peer);
+            dial(world, peer, host->id);
         }
     }
     host_turn(host);
@@ -439,9 +488,61 @@ static void tear_down(struct host *host)
     mirror_crashed(&host->world->oracle.mirrors[host->id]);
 }
 
-void host_crash(struct host *host, bool power, uint64_t down_us)
+static void disconnect_clients(struct host *host)
 {
     struct world *world = host->world;
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        if (world->clients[i].host == host->id) {
+            client_disconnect(&world->clients[i]);
+        }
+    }
+}
+
+/* Without power nobody closes its connections: its peers may notice late. */
+static void disconnect_peers(struct host *host, bool power)
+{
+    struct world *world = host->world;
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (peer == host->id) {
+            continue;
+        }
+        faults_break(world, host->id, peer);
+        if (power && prng_chance(&world->prng, 1, 2)) {
+            faults_half_open(world, peer, host->id);
+        } else {
+            faults_break(world, peer, host->id);
+        }
+    }
+}
+
+/* The process is gone; what is left of it goes, too. */
+static void clean_up(struct host *host, bool power, uint64_t down_us)
+{
+    struct world *world = host->world;
+    host->stop = (struct host_stop){0};
+    *disk_faults(host->disk) = (struct disk_faults){0};
+    if (disk_open_count(host->disk) != 0) {
+        violation_report(&world->violation, "bounds", "node %u left %llu files open", host->id,
+                         (unsigned long long)disk_open_count(host->disk));
+    }
+    disconnect_peers(host, power);
+    if (host->clock.origin_us > world->now_us) {
+        sim_clock_suspend(&host->clock, world->now_us, world->now_us);
+    }
+    if (power) {
+        sim_clock_boot(&host->clock, &world->prng, world->now_us);
+    }
+    if (down_us != FOREVER) {
+        events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
+                                                   .kind = EVENT_START,
+                                                   .node = host->id,
+                                                   .incarnation = host->incarnation});
+    }
+}
+
+void host_crash(struct host *host, bool power, uint64_t down_us)
+{
+    const struct world *world = host->world;
     if (host->node == NULL) {
         return;
     }
@@ -453,29 +554,20 @@ void host_crash(struct host *host, bool power, uint64_t down_us)
         disk_kill(host->disk);
     }
     sim_engine_power_off(host->engine);
-    for (uint32_t i = 0; i < world->options.client_count; i++) {
-        if (world->clients[i].host == host->id) {
-            client_disconnect(&world->clients[i]);
-        }
-    }
+    disconnect_clients(host);
     tear_down(host);
-    *disk_faults(host->disk) = (struct disk_faults){0};
-    if (disk_open_count(host->disk) != 0) {
-        violation_report(&world->violation, "bounds", "node %u left %llu files open", host->id,
-                         (unsigned long long)disk_open_count(host->disk));
-    }
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer != host->id && world->network.connected[host->id][peer]) {
-            faults_reset(world, host->id, peer);
-        }
-    }
-    if (power) {
-        sim_clock_boot(&host->clock, &world->prng, world->now_us);
-    }
-    events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
-                                               .kind = EVENT_START,
-                                               .node = host->id,
-                                               .incarnation = host->incarnation});
+    clean_up(host, power, down_us);
+}
+
+void host_stop(struct host *host, uint64_t down_us)
+{
+    world_trace(host->world, "node %u has stopped for %llu ms", host->id,
+                (unsigned long long)(down_us / MILLISECOND));
+    disconnect_clients(host);
+    tear_down(host);
+    disk_kill(host->disk);
+    sim_engine_power_off(host->engine);
+    clean_up(host, false, down_us);
 }
 
 void host_deinit(struct host *host)
@@ -516,7 +608,13 @@ static void start_log_job(struct host *host, const struct raft *raft)
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
     if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
+        if (prng_chance(&world->prng, 1, 8)) {
+            takes_us = host->slow_until_us - world->now_us; /* It hangs to the end. */
+        }
         takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
+    }
+    if (host->disk_hangs) {
+        return; /* It never ends. */
     }
     events_push(&world->events, (struct event){.at_us = world->now_us + takes_us,
                                                .kind = EVENT_LOG,
@@ -554,6 +652,11 @@ static void collect_clients(struct host *host)
     }
 }
 
+static bool is_starved(const struct host *host)
+{
+    return host->world->now_us < host->starved_until_us;
+}
+
 void host_turn(struct host *host)
 {
     struct world *world = host->world;
@@ -574,24 +677,53 @@ void host_turn(struct host *host)
     }
     collect_clients(host);
     arm_timer(host);
+    if (is_starved(host)) {
+        host_pause(host, prng_between(&world->prng, 10, 300) * MILLISECOND);
+    }
 }
 
 void host_touch(struct host *host)
 {
     struct world *world = host->world;
-    if (world->options.turn_delay_us == 0) {
+    const uint64_t delay_max_us = is_starved(host) ? 0 : world->options.turn_delay_us;
+    if (delay_max_us == 0 && !is_starved(host)) {
         host_turn(host);
         return;
     }
     if (host->turn_scheduled) {
         return;
     }
+    /* Of one that is starved the turn comes after all that has gathered while it was away. */
     host->turn_scheduled = true;
-    const uint64_t delay_us = prng_below(&world->prng, world->options.turn_delay_us + 1);
+    const uint64_t delay_us = prng_below(&world->prng, delay_max_us + 1);
     events_push(&world->events, (struct event){.at_us = world->now_us + delay_us,
                                                .kind = EVENT_TURN,
                                                .node = host->id,
                                                .incarnation = host->incarnation});
+}
+
+/* Is this a request for a vote of a later term, not forced, that meets a node with a leader? */
+static bool hears_leader(const struct host *host, const struct raft *raft, struct bytes body)
+{
+    struct raft_message message;
+    if (!read_message(body, &message) || message.forced || message.term <= raft->hard.term ||
+        (message.kind != RAFT_MSG_PRE_VOTE && message.kind != RAFT_MSG_VOTE)) {
+        return false;
+    }
+    const uint64_t now_ms = sim_clock_monotonic_ms(&host->clock, host->world->now_us);
+    return raft->role == RAFT_LEADER ||
+           (raft->leader != NODE_NONE &&
+            now_ms < raft->leader_heard_at_ms + raft->config.election_min_ms);
+}
+
+/* A frame of another cluster changes nothing, whatever it says. */
+static void receive_foreign(struct host *host, const struct raft *raft, const struct frame *frame)
+{
+    struct raft before;
+    memcpy(&before, raft, sizeof before);
+    node_receive(host->node, frame->from, frame->cluster_id, frame->body);
+    check_foreign(&host->world->oracle, host->id, &before, host_raft(host));
+    host_touch(host);
 }
 
 void host_message(struct host *host, struct event *event)
@@ -608,15 +740,28 @@ void host_message(struct host *host, struct event *event)
     }
     struct frame frame;
     const int err = network_arrive(&world->network, event, &frame);
-    if (err == Q_ECORRUPT) {
-        faults_reset(world, from, host->id);
+    if (err == Q_ECORRUPT || err == Q_EAGAIN) {
+        world_trace(world, "node %u breaks the connection of %u: %s", host->id, from,
+                    err == Q_EAGAIN ? "it ended within a frame" : "a frame is wrong");
+        faults_break(world, from, host->id);
     }
     if (err != Q_OK) {
         return;
     }
     world_note(world, hash_bytes(frame.body), event->node);
+    trace_message(world, host->id, "<-", from, frame.body, "");
     host->heard_at_us[from] = world->now_us;
+    const struct raft *raft = host_raft(host);
+    const size_t outbox_before =
+        raft == NULL || !hears_leader(host, raft, frame.body) ? SIZE_MAX : raft->outbox_count;
+    if (raft != NULL && frame.cluster_id != node_cluster_id(host->node)) {
+        receive_foreign(host, raft, &frame);
+        return;
+    }
     node_receive(host->node, from, frame.cluster_id, frame.body);
+    if (outbox_before != SIZE_MAX) {
+        check_loyal(&world->oracle, raft, outbox_before);
+    }
     if (is_raft_message(frame.body)) {
         check_arrived(host, from, frame.body);
     }
@@ -625,9 +770,6 @@ void host_message(struct host *host, struct event *event)
 
 void host_peer(struct host *host, node_id peer, bool connected)
 {
-    if (connected != host->world->network.connected[host->id][peer]) {
-        return; /* It has changed again meanwhile. */
-    }
     host->sent_at_us[peer] = host->world->now_us;
     node_peer_changed(host->node, peer, connected);
     host_touch(host);
@@ -667,5 +809,9 @@ void host_timer(struct host *host, const struct event *event)
         arm_timer(host); /* The deadline has moved since; no turn is due. */
         return;
     }
-    host_turn(host);
+    if (is_starved(host)) {
+        host_touch(host);
+    } else {
+        host_turn(host);
+    }
 }

@@ -30,12 +30,6 @@ struct enumeration {
     struct seen tried;  /* Machines with what was promised. */
 };
 
-/* A state under trial, and the crash that left it. */
-struct attempt {
-    struct trial_crash crash;
-    struct trial trial;
-};
-
 /* ---- sets ---- */
 
 static void put_hash(uint64_t *slots, size_t capacity, uint64_t hash)
@@ -192,7 +186,7 @@ static bool try_cut(struct enumeration *e,
                     const struct cuts *cuts,
                     const struct tape_cut *cut,
                     const struct rig *before,
-                    struct attempt *out)
+                    struct trial *out_trial)
 {
     const size_t level = e->place->depth - 1;
     e->result->cuts[level]++;
@@ -201,24 +195,23 @@ static bool try_cut(struct enumeration *e,
         return false;
     }
     trace_cut(e, cuts, cut);
-    out->crash = (struct trial_crash){.ledger = &before->ledger,
+    const struct trial_crash crash = {.ledger = &before->ledger,
                                       .at = cuts->cursor.at,
                                       .was_killed = cut->is_kill,
                                       .history = e->history,
                                       .map = rig_map(before)};
-    trial_init(&out->trial, &tape, &out->crash, &e->rig, 100 * e->place->depth);
+    trial_init(out_trial, &tape, &crash, &e->rig, 100 * e->place->depth);
     e->result->recoveries[level]++;
     return true;
 }
 
 /* The rest of it: it works on, and recovers once more. After crashes of its start were tried,
  * because what it promises from now on is not owed to them. */
-static void finish(struct enumeration *e, struct attempt *attempt)
+static void finish(struct enumeration *e, struct trial *trial)
 {
     const size_t level = e->place->depth - 1;
-    struct trial *trial = &attempt->trial;
     if (!trial->violation.found) {
-        trial_go_on(trial, &attempt->crash, e->place->cuts[level] % 2 == 1);
+        trial_go_on(trial, e->place->cuts[level] % 2 == 1);
         e->result->recoveries[level]++;
     }
     if (trial->violation.found) {
@@ -244,9 +237,9 @@ static void enumerate_third(struct enumeration *e, const struct trial *before)
     sample_recovery(&cuts, before, mix(e->place->cuts[0], e->place->cuts[1]));
     e->place->depth = 3;
     for (*number = 0; !is_over(e) && cuts_next(&cuts, &cut); (*number)++) {
-        struct attempt attempt;
-        if (try_cut(e, &cuts, &cut, &before->rig, &attempt)) {
-            finish(e, &attempt);
+        struct trial trial;
+        if (try_cut(e, &cuts, &cut, &before->rig, &trial)) {
+            finish(e, &trial);
         }
     }
     e->place->depth = 2;
@@ -261,14 +254,14 @@ static void enumerate_second(struct enumeration *e, const struct trial *before)
     sample_recovery(&cuts, before, mix(e->options->seed, e->place->cuts[0]));
     e->place->depth = 2;
     for (*number = 0; !is_over(e) && cuts_next(&cuts, &cut); (*number)++) {
-        struct attempt attempt;
-        if (!try_cut(e, &cuts, &cut, &before->rig, &attempt)) {
+        struct trial trial;
+        if (!try_cut(e, &cuts, &cut, &before->rig, &trial)) {
             continue;
         }
-        if (!attempt.trial.violation.found && *number % e->options->again == 0) {
-            enumerate_third(e, &attempt.trial);
+        if (!trial.violation.found && *number % e->options->again == 0) {
+            enumerate_third(e, &trial);
         }
-        finish(e, &attempt);
+        finish(e, &trial);
     }
     e->place->depth = 1;
     cuts_deinit(&cuts);
@@ -293,20 +286,20 @@ static void enumerate_first(struct enumeration *e, const struct crash_run *run)
     e->result->operations = tape->op_count - run->first;
     e->place->depth = 1;
     for (*number = 0; !is_over(e) && cuts_next(&cuts, &cut); (*number)++) {
-        struct attempt attempt;
+        struct trial trial;
         if (options->only_cut != CRASH_NO_CUT && options->only_cut != *number) {
             continue;
         }
         if (options->limit > 0 && e->result->recoveries[0] >= 2 * options->limit) {
             break;
         }
-        if (!try_cut(e, &cuts, &cut, &run->rig, &attempt)) {
+        if (!try_cut(e, &cuts, &cut, &run->rig, &trial)) {
             continue;
         }
-        if (!attempt.trial.violation.found && is_tried_again(e)) {
-            enumerate_second(e, &attempt.trial);
+        if (!trial.violation.found && is_tried_again(e)) {
+            enumerate_second(e, &trial);
         }
-        finish(e, &attempt);
+        finish(e, &trial);
     }
     cuts_deinit(&cuts);
 }

@@ -12,8 +12,9 @@
 
 /* ---- judging a start ---- */
 
-static void judge_state(struct trial *trial, const struct trial_crash *crash, raft_index persisted)
+static void judge_state(struct trial *trial, raft_index persisted)
 {
+    const struct trial_crash *crash = &trial->crash;
     const struct raft *raft = rig_raft(&trial->rig);
     if (raft == NULL) {
         return;
@@ -68,7 +69,7 @@ void trial_init(struct trial *trial,
                 const struct rig_options *options,
                 uint64_t starts)
 {
-    *trial = (struct trial){.first = tape->op_count};
+    *trial = (struct trial){.crash = *crash, .first = tape->op_count};
     trial->machine = crash_machine_new(tape, FLUSH_EVERY);
     struct rig *rig = &trial->rig;
     rig_init(rig, options, trial->machine);
@@ -88,7 +89,7 @@ void trial_init(struct trial *trial,
     const struct raft *raft = rig_raft(rig);
     trial->found = ledger_find(crash->ledger, raft, crash->at, &trial->violation);
     ledger_check_identity(crash->ledger, &rig->identity, crash->at, &trial->violation);
-    judge_state(trial, crash, persisted);
+    judge_state(trial, persisted);
     if (trial->violation.found) {
         return;
     }
@@ -131,8 +132,9 @@ static void append_set(struct crash_chain *chain, raft_term term, const char *va
 }
 
 /* A new leader, elected by the others, holds what is committed and commits something new. */
-static void follow(struct trial *trial, const struct trial_crash *crash, struct crash_chain *chain)
+static void follow(struct trial *trial, struct crash_chain *chain)
 {
+    const struct trial_crash *crash = &trial->crash;
     struct rig *rig = &trial->rig;
     const struct raft *raft = rig_raft(rig);
     const raft_index committed = ledger_mark_at(crash->ledger, crash->at)->committed;
@@ -169,8 +171,9 @@ static void follow(struct trial *trial, const struct trial_crash *crash, struct 
 }
 
 /* The only node of its cluster elects itself and answers clients. */
-static void serve(struct trial *trial, const struct trial_crash *crash, struct crash_chain *chain)
+static void serve(struct trial *trial, struct crash_chain *chain)
 {
+    const struct trial_crash *crash = &trial->crash;
     struct rig *rig = &trial->rig;
     rig_elect(rig);
     if (rig->violation.found) {
@@ -257,7 +260,7 @@ static void crash_again(struct trial *trial, bool is_kill, struct crash_chain *c
     trial_deinit(&again);
 }
 
-void trial_go_on(struct trial *trial, const struct trial_crash *crash, bool is_kill)
+void trial_go_on(struct trial *trial, bool is_kill)
 {
     Q_CHECK(!trial->violation.found);
     struct rig *rig = &trial->rig;
@@ -267,12 +270,12 @@ void trial_go_on(struct trial *trial, const struct trial_crash *crash, bool is_k
         return;
     }
     struct crash_chain chain;
-    crash_chain_init_after(&chain, crash->history, trial->applied);
+    crash_chain_init_after(&chain, trial->crash.history, trial->applied);
     rig->chain = &chain;
     if (rig->options.node_count == 1) {
-        serve(trial, crash, &chain);
+        serve(trial, &chain);
     } else {
-        follow(trial, crash, &chain);
+        follow(trial, &chain);
     }
     take_violation(trial);
     if (!trial->violation.found) {

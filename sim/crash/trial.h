@@ -10,7 +10,7 @@
 
 #include "sim/crash/rig.h"
 
-/* The crash: where, and what was promised before it. Borrowed. */
+/* The crash: where, and what was promised before it. What it points to is borrowed. */
 struct trial_crash {
     const struct ledger *ledger;
     size_t at;
@@ -20,6 +20,7 @@ struct trial_crash {
 };
 
 struct trial {
+    struct trial_crash crash;
     struct crash_machine *machine;
     struct rig rig;
     size_t first; /* The start of the node: operations [first, end) of the machine's tape. */
@@ -39,6 +40,6 @@ void trial_init(struct trial *trial,
 void trial_deinit(struct trial *trial);
 /* Lets it work on, ends it, by a power failure or (`is_kill`) by a kill that leaves the page cache,
  * and starts it again. Only when there is no violation yet. */
-void trial_go_on(struct trial *trial, const struct trial_crash *crash, bool is_kill);
+void trial_go_on(struct trial *trial, bool is_kill);
 
 #endif

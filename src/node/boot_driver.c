@@ -1,6 +1,8 @@
 /* Runs core/cluster/boot: identity file, hellos, and the moment the cluster is known. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/log.h"
+#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdio.h>
@@ -30,6 +32,7 @@ static int load_identity(struct node *node, char *error, size_t error_size)
     struct identity *identity = &node->identity;
     int err = identity_load(node->files, identity);
     if (err == Q_ENOTFOUND) {
+        Q_MARK(IDENTITY_FIRST);
         *identity = (struct identity){0};
         do {
             identity->nonce = prng_next(&node->prng);
@@ -41,7 +44,9 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
-        identity->incarnation++;
+        if (!Q_PLANT(INCARNATION) || identity->incarnation == 0) {
+            identity->incarnation++;
+        }
         err = identity_store(node->files, identity);
     }
     if (err != Q_OK) {

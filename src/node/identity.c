@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mark.h"
+#include "base/plant.h"
 
 #define IDENTITY_VERSION 1
 #define HEAD_SIZE        14 /* Magic, version, size of the body. */
@@ -111,6 +113,7 @@ static int write_new_file(struct files *files, struct bytes contents)
     struct file *file = NULL;
     /* Left behind by a crash between creation and rename. */
     int result = files->remove(files->context, IDENTITY_PATH_NEW);
+    Q_MARK_IF(IDENTITY_LEFTOVER, result == Q_OK);
     if (result != Q_OK && result != Q_ENOTFOUND) {
         return result;
     }
@@ -119,7 +122,7 @@ static int write_new_file(struct files *files, struct bytes contents)
         return result;
     }
     result = files->write(files->context, file, 0, contents);
-    if (result == Q_OK) {
+    if (result == Q_OK && !Q_PLANT(IDSYNC)) {
         result = files->sync(files->context, file);
     }
     files->close(files->context, file);

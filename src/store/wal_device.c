@@ -1,6 +1,7 @@
 /* The log's files: what is done while a job is executed, away from the owner's thread. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "store/wal_internal.h"
@@ -44,6 +45,7 @@ static int open_segment(struct wal_device *device, uint64_t number)
     wal_segment_path(number, path);
     const bool recycles = device->spare_count > 0;
     if (recycles) {
+        Q_MARK(WAL_SEGMENT_RECYCLED);
         char spare[WAL_PATH_SIZE];
         wal_spare_path(device->spares[device->spare_count - 1], spare);
         const int err = files->rename(files->context, spare, path);
@@ -60,7 +62,7 @@ static int open_segment(struct wal_device *device, uint64_t number)
     if (err != Q_OK) {
         return err;
     }
-    return sync_log_directory(device);
+    return Q_PLANT(NODIRSYNC) ? Q_OK : sync_log_directory(device);
 }
 
 int wal_device_write(struct wal_device *device, struct wal_job *job)
@@ -80,7 +82,7 @@ int wal_device_write(struct wal_device *device, struct wal_job *job)
     wal_batch_encode(&job->batch, job->buffer.data + job->buffer.start);
     const struct files *files = device->files;
     const int err = files->write(files->context, device->file, job->batch.at.offset, all);
-    if (err != Q_OK) {
+    if (err != Q_OK && !(Q_PLANT(B51) && err == Q_ENOSPC)) {
         return err;
     }
     const uint64_t end = job->batch.at.offset + all.size;
@@ -95,8 +97,10 @@ static int retire_segment(struct wal_device *device, const struct wal_retired *r
     wal_segment_path(retired->number, path);
     int err = Q_OK;
     if (retired->is_oversized || device->spare_count >= device->spare_max) {
+        Q_MARK(WAL_SEGMENT_REMOVED);
         err = files->remove(files->context, path);
     } else {
+        Q_MARK(WAL_SEGMENT_SPARED);
         char spare[WAL_PATH_SIZE];
         wal_spare_path(device->spare_next, spare);
         err = files->rename(files->context, path, spare);
@@ -141,7 +145,10 @@ int wal_device_sync(struct wal_device *device, const struct wal_job *job)
 {
     const struct files *files = device->files;
     if (!Q_PLANT(B49)) {
-        const int err = files->sync(files->context, device->file);
+        int err = files->sync(files->context, device->file);
+        if (Q_PLANT(FSYNCRETRY) && err != Q_OK) {
+            err = files->sync(files->context, device->file);
+        }
         if (err != Q_OK) {
             return err;
         }

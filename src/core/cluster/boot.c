@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
+#include "base/plant.h"
 
 #define HELLO_ASKS 1u /* The sender wants a hello back. */
 #define HELLO_MAP  2u /* A map follows, not a list with the nonces heard so far. */
@@ -280,10 +282,12 @@ static void boot_check(const struct boot *boot)
     const struct cluster_list *list = &boot->config.list;
     Q_CHECK(list->count >= 1 && list->count <= NODES_MAX);
     Q_CHECK(boot->self >= 1 && boot->self <= list->count);
-    Q_CHECK(boot->config.nonce != 0 && boot->known[boot->self - 1] == boot->config.nonce);
+    Q_CHECK(boot->config.nonce != 0);
+    Q_CHECK(boot->known[boot->self - 1] == boot->config.nonce || Q_PLANT(EMPTYDISK));
     if (boot->state != BOOT_WAITING) {
         Q_CHECK(boot->map.version > 0 && boot->map.list.count == list->count);
-        Q_CHECK(boot->map.nonces[boot->self - 1] == boot->config.nonce);
+        Q_CHECK(boot->map.nonces[boot->self - 1] == boot->config.nonce || Q_PLANT(OTHERDISK) ||
+                Q_PLANT(EMPTYDISK));
     }
 }
 
@@ -300,7 +304,8 @@ int boot_init(struct boot *boot,
     const struct cluster_list *list = has_map ? &config->map.list : &config->list;
     const node_id id = cluster_list_find(list, self);
 
-    if (has_map && (id == NODE_NONE || config->map.nonces[id - 1] != config->nonce)) {
+    if (has_map &&
+        (id == NODE_NONE || (config->map.nonces[id - 1] != config->nonce && !Q_PLANT(OTHERDISK)))) {
         TEXT(&text, "the data directory belongs to another member of cluster ");
         text_hex(&text, config->map.cluster_id);
         TEXT(&text, " than ");
@@ -327,6 +332,7 @@ int boot_init(struct boot *boot,
     boot->hello_at_ms = now_ms;
     boot->log_at_ms = now_ms + BOOT_LOG_EVERY_MS;
     if (has_map) {
+        Q_MARK(BOOT_REMEMBERED);
         boot->state = BOOT_DONE;
         boot->map = config->map;
     }
@@ -347,7 +353,7 @@ static bool knows_all(const struct boot *boot)
 static bool all_agree(const struct boot *boot)
 {
     for (size_t i = 0; i < boot->config.list.count; i++) {
-        if (!boot->agrees[i] && i + 1 != boot->self) {
+        if (!boot->agrees[i] && !Q_PLANT(BOOTTWICE) && i + 1 != boot->self) {
             return false;
         }
     }
@@ -370,6 +376,7 @@ static void try_to_form(struct boot *boot, struct boot_effects *effects)
     if (boot->state != BOOT_WAITING || !all_agree(boot)) {
         return;
     }
+    Q_MARK(BOOT_FORMED);
     memset(&boot->map, 0, sizeof boot->map);
     boot->map.version = 1;
     boot->map.list = boot->config.list;
@@ -410,6 +417,7 @@ static void hear_waiting(struct boot *boot,
     boot->agrees[i] = hello->rounds[boot->self - 1] == boot->round &&
                       memcmp(boot->known, hello->map.nonces,
                              boot->config.list.count * sizeof boot->known[0]) == 0;
+    Q_MARK_IF(BOOT_NOT_YET_AGREED, knows_all(boot) && !boot->agrees[i]);
     try_to_form(boot, effects);
 }
 
@@ -425,13 +433,15 @@ static void hear_map(struct boot *boot,
         complain_not_listed(boot, now_ms, hello, effects);
         return;
     }
-    if (map->nonces[self - 1] != boot->config.nonce) {
+    if (map->nonces[self - 1] != boot->config.nonce && !Q_PLANT(EMPTYDISK)) {
         complain_disk_lost(boot, now_ms, hello, effects);
         return;
     }
     if (hello->rounds[self - 1] != boot->round) {
+        Q_MARK(BOOT_MAP_UNASKED);
         return; /* Not an answer to us: perhaps of a node that is no more. The next one will be. */
     }
+    Q_MARK(BOOT_ADOPTED);
     boot->map = *map;
     boot->config.list = map->list;
     boot->self = self;
@@ -464,6 +474,7 @@ static void hear_done(struct boot *boot,
         complain_stranger(boot, now_ms, hello, effects);
         return;
     }
+    Q_MARK_IF(BOOT_HELLO_BEFORE_MAP, !hello->has_map);
     boot->answered[from - 1] = hello->has_map;
     boot->rounds[from - 1] = hello->round;
 }

@@ -1,4 +1,5 @@
 /* Elections: PreVote and votes (sections 3.4 and 9.6), and what a new leader does first. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 bool raft_leader_is_alive(const struct raft *raft)
@@ -44,12 +45,16 @@ static void reset_progress(struct raft *raft)
         struct raft_progress *progress = &raft->progress[i];
         const bool self = progress->id == raft->config.self;
         const uint64_t heard_at_ms = progress->heard_at_ms;
+        const raft_index kept = Q_PLANT(MATCHKEPT) ? progress->match_index : 0;
         memset(progress, 0, sizeof *progress);
         progress->id = raft->config.voters[i];
         progress->heard_at_ms = heard_at_ms;
         progress->next_index = raft->log.last_index + 1;
         progress->state = self ? RAFT_REPLICATE : RAFT_PROBE;
-        progress->match_index = self ? raft->stable_index : 0;
+        progress->match_index = self ? raft->stable_index : kept;
+        if (Q_PLANT(MATCHKEPT) && progress->match_index > raft->log.last_index) {
+            progress->match_index = raft->log.last_index;
+        }
     }
 }
 
@@ -57,6 +62,8 @@ static void become_leader(struct raft *raft)
 {
     Q_CHECK(raft->role == RAFT_CANDIDATE);
     Q_CHECK(raft->hard.vote == raft->config.self);
+    Q_MARK_IF(RAFT_LEADER_BY_TRANSFER, raft->forced_election);
+    Q_MARK_IF(RAFT_LEADER_INHERITS, raft->log.last_index > raft->commit_index);
     raft->role = RAFT_LEADER;
     raft->leader = raft->config.self;
     raft->forced_election = false;
@@ -76,7 +83,9 @@ static void become_leader(struct raft *raft)
     };
     raft_append_entry(raft, &noop);
     raft->term_start_index = raft->log.last_index;
-    raft_count_uncommitted(raft);
+    if (!Q_PLANT(B68T)) {
+        raft_count_uncommitted(raft);
+    }
 }
 
 static void become_candidate(struct raft *raft)
@@ -109,6 +118,7 @@ static void count_votes(struct raft *raft)
             become_leader(raft);
         }
     } else if (rejected >= raft_quorum(raft)) {
+        Q_MARK_IF(RAFT_ELECTION_REFUSED, raft->role == RAFT_CANDIDATE);
         raft_become_follower(raft, raft->hard.term, NODE_NONE);
     }
 }
@@ -140,6 +150,7 @@ void raft_campaign(struct raft *raft, bool forced)
      * for the no-op. */
     if (raft_storage_is_stuck(raft) ||
         raft->log.last_index - raft->log.start_index >= raft->log.capacity) {
+        Q_MARK(RAFT_CAMPAIGN_DISK_STUCK);
         return;
     }
     if (forced || Q_PLANT(B38)) {
@@ -158,10 +169,14 @@ void raft_on_vote_request(struct raft *raft, const struct raft_message *message)
                               (pre && message->term > raft->hard.term);
     const raft_term last_term = raft_log_last_term(&raft->log);
     /* Section 3.6.1: the candidate's log must hold everything that may be committed. */
-    const bool up_to_date =
-        message->prev_term > last_term ||
-        (message->prev_term == last_term && message->prev_index >= raft->log.last_index);
+    const bool up_to_date = message->prev_term > last_term ||
+                            (message->prev_term == last_term &&
+                             (message->prev_index >= raft->log.last_index || Q_PLANT(VOTELOG)));
     const bool granted = free_to_vote && up_to_date;
+    Q_MARK_IF(RAFT_PRE_VOTE_STALE_LOG, pre && free_to_vote && !up_to_date);
+    Q_MARK_IF(RAFT_VOTE_STALE_LOG, !pre && free_to_vote && !up_to_date);
+    Q_MARK_IF(RAFT_VOTE_TAKEN, !pre && !free_to_vote && raft->hard.vote != NODE_NONE);
+    Q_MARK_IF(RAFT_VOTE_REPEATED, !pre && granted && raft->hard.vote == message->from);
 
     struct raft_message reply = {
         .kind = pre ? RAFT_MSG_PRE_VOTE_REPLY : RAFT_MSG_VOTE_REPLY,
@@ -180,14 +195,17 @@ void raft_on_vote_reply(struct raft *raft, const struct raft_message *message)
 {
     const bool pre = message->kind == RAFT_MSG_PRE_VOTE_REPLY;
     if (raft->role != (pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE)) {
+        Q_MARK_IF(RAFT_VOTE_REPLY_LATE, !pre);
         return;
     }
     if (pre && !message->reject && message->term != raft->hard.term + 1) {
+        Q_MARK(RAFT_PRE_VOTE_REPLY_OLD);
         return; /* Answers a question of an earlier term. */
     }
     struct raft_progress *progress = raft_progress_mutable(raft, message->from);
     Q_CHECK(progress != NULL);
     if (progress->vote_granted || progress->vote_rejected) {
+        Q_MARK(RAFT_VOTE_REPLY_DOUBLED);
         return; /* The first answer counts. */
     }
     progress->vote_granted = !message->reject;

@@ -1,11 +1,14 @@
 /* Snapshots: followers too far behind for the log, and installing one here (section 5). The bytes
  * are the node's business. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 void raft_enter_snapshot(struct raft *raft, struct raft_progress *progress)
 {
     Q_CHECK(raft->role == RAFT_LEADER);
     Q_CHECK(progress->state == RAFT_PROBE || progress->state == RAFT_REPLICATE);
+    Q_MARK_IF(RAFT_SNAPSHOT_FROM_PROBE, progress->state == RAFT_PROBE);
+    Q_MARK_IF(RAFT_SNAPSHOT_FROM_REPLICATE, progress->state == RAFT_REPLICATE);
     raft_become_probe(raft, progress); /* Forgets the window. */
     progress->state = RAFT_SNAPSHOT;
     progress->snapshot_index = raft->applied_index;
@@ -22,8 +25,10 @@ void raft_snapshot_done(struct raft *raft, node_id to, bool ok, raft_index index
     if (ok && index > progress->match_index && index <= raft->log.last_index) {
         /* It says so itself soon, and only that counts for commitment: here it is where to probe.
          */
+        Q_MARK(RAFT_SNAPSHOT_DONE);
         progress->next_index = index + 1;
     }
+    Q_MARK_IF(RAFT_SNAPSHOT_FAILED, !ok);
     progress->probe_sent = !ok; /* A failed stream is tried again once the follower answers. */
 }
 
@@ -77,9 +82,11 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
     }
     raft_term held_term = 0;
     if (raft_log_term(&raft->log, index, &held_term) && held_term == term && !Q_PLANT(B23)) {
+        Q_MARK(RAFT_RESTORE_KEEPS_TAIL);
         settle(raft, index);
         raft_log_compact(&raft->log, index);
     } else {
+        Q_MARK(RAFT_RESTORE_RESETS);
         start_over(raft, index, term);
         settle(raft, index);
     }
@@ -94,7 +101,7 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
         const struct raft_message reply = {
             .kind = RAFT_MSG_APPEND_REPLY,
             .to = raft->leader,
-            .index = index,
+            .index = Q_PLANT(TAILACK) ? raft->log.last_index : index,
         };
         raft_send(raft, reply, true);
     }

@@ -28,7 +28,8 @@ static struct counts run(struct network *network, struct events *events, uint32_
         const int err = network_arrive(network, &event, &frame);
         counts.arrived += err == Q_OK;
         counts.lost += err == Q_ENOTFOUND;
-        counts.damaged += err == Q_ECORRUPT;
+        /* A bit of the length may have flipped: then the frame does not end here. */
+        counts.damaged += err == Q_ECORRUPT || err == Q_EAGAIN;
         if (err == Q_OK) {
             uint32_t number = 0;
             REQUIRE(frame.body.size == sizeof number);
@@ -118,7 +119,7 @@ TEST(a_reset_kills_what_is_in_flight)
     network_connect(&network, 1, 2);
     const struct frame frame = {.from = 1, .to = 2, .body = bytes_of_text("x")};
     network_send(&network, 0, &frame);
-    network_reset(&network, 1, 2);
+    network_break(&network, 1, 2);
     network_connect(&network, 1, 2);
     struct event event;
     struct frame out;

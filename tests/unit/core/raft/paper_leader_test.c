@@ -414,6 +414,17 @@ TEST(an_installed_snapshot_is_acknowledged_to_the_leader)
     EXPECT(reply != NULL && reply->message.index == 5 && !reply->message.reject);
 }
 
+/* The tail that stays behind a snapshot was never compared with this leader's log. */
+TEST(the_tail_behind_a_snapshot_is_not_acknowledged_with_it)
+{
+    one_start(&one, 3, (struct raft_hard_state){.term = 2}, (raft_term[]){1, 1, 2, 2, 2}, 5);
+    one_receive(&one, (struct raft_message){.kind = RAFT_MSG_HEARTBEAT, .from = 2, .term = 4});
+    EXPECT(raft_restore(&one.raft, 3, 2));
+    one_collect(&one);
+    EXPECT(one.raft.log.last_index == 5);
+    EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0)->message.index == 3);
+}
+
 /* B24: the leader can name the term of the entry just before its log, and of none before that. */
 TEST(an_append_right_behind_the_compaction_point_carries_its_term)
 {
@@ -448,4 +459,5 @@ TEST_MAIN(CASE(reads_wait_for_the_first_commit_of_the_term),
           CASE(a_stale_snapshot_changes_nothing),
           CASE(a_snapshot_voids_the_saves_of_the_log_it_replaced),
           CASE(an_installed_snapshot_is_acknowledged_to_the_leader),
+          CASE(the_tail_behind_a_snapshot_is_not_acknowledged_with_it),
           CASE(an_append_right_behind_the_compaction_point_carries_its_term))
