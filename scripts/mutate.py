@@ -136,7 +136,7 @@ def candidates():
 
 
 def draw(seed):
-    """All candidates in the order of the draw; a line comes twice only after every line came once."""
+    """All candidates in the order of the draw; no line comes twice before all came once."""
     drawn = sorted(candidates(), key=lambda m: (m.path, m.line, m.kind, m.after))
     random.Random(seed).shuffle(drawn)
     seen, first, rest = set(), [], []
@@ -163,7 +163,8 @@ class Tree:
                 shutil.copytree(source, target)
             elif source.exists():
                 shutil.copy(source, target)
-        self.command(["cmake", "--preset", "release", "-DCMAKE_C_FLAGS_RELEASE=-O1 -w"], 120)
+        self.command(["cmake", "--preset", "release", "-DCMAKE_C_FLAGS_RELEASE=-O1 -w",
+                      "-DQUORATE_SANITIZE=leak"], 120)
 
     def command(self, command, limit_s, environment=None):
         """The exit code; 124 when it did not end in time. Whatever it started is ended with it."""
@@ -223,7 +224,9 @@ class Session:
         target.write_text("\n".join(lines), encoding="utf-8")
         try:
             room = "q_core" if "/core/" in mutant.path else "q_store"
-            if not tree.compile([room]) or tree.object_hash(mutant.path) == self.hashes[mutant.path]:
+            if not tree.compile([room]):
+                return ""
+            if tree.object_hash(mutant.path) == self.hashes[mutant.path]:
                 return ""
             if not tree.compile(BUILT):
                 return ""

@@ -204,10 +204,10 @@ static void check_duties(struct host *host, struct mirror *mirror)
         check_heartbeats(&world->oracle, mirror, peer, (now_us - since_us) / MILLISECOND,
                          world->options.heartbeat_ms);
     }
+    /* What was compacted away may wait for the device: nobody waits for that. */
+    const bool owes = mirror->durable_last < mirror->last_index;
     uint64_t busy_us = 0;
-    /* A write that only tells the log where it begins keeps nobody waiting. */
-    const bool waits = mirror->last_index > mirror->durable_last;
-    if (waits && host->log_is_busy && host->log_looked_us >= host->log_started_us) {
+    if (owes && host->log_is_busy && host->log_looked_us >= host->log_started_us) {
         busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
