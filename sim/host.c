@@ -255,6 +255,9 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_bounds(oracle, mirror, raft);
     struct node_load load;
     node_load(host->node, &load);
+    if (!load.is_installing) {
+        check_digest(oracle, host->id, raft->applied_index, sim_engine_digest(host->engine));
+    }
     check_load(oracle, mirror, world->options.parked_max, host_waiting_bytes_max(&world->options),
                &load);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {

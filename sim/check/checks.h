@@ -31,6 +31,8 @@ void check_committed(struct oracle *oracle, const struct mirror *mirror);
 void check_leader_completeness(struct oracle *oracle, const struct mirror *mirror);
 /* [8] Equal state at equal applied index. */
 void check_state_hash(struct oracle *oracle, node_id node, raft_index applied, uint64_t hash);
+/* [8] The same, after every turn, by a hash that is kept with each write. */
+void check_digest(struct oracle *oracle, node_id node, raft_index applied, uint64_t digest);
 /* [13] Everything bounded is within its bounds. */
 void check_bounds(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
 /* [13] After a turn: what the node holds, given the limits it was started with. */
