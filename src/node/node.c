@@ -16,13 +16,27 @@ void node_fail(struct node *node, int err, const char *format, ...)
     if (node->failure != Q_OK) {
         return;
     }
-    char text[160];
+    char text[560];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     node->failure = err;
     (void)snprintf(node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
+}
+
+void node_fail_storage(struct node *node, int err, const char *what)
+{
+    const char *text = node->engine->ops->error_text(node->engine);
+    node_fail(node, err, "%s (%s)%s", what, text[0] != '\0' ? text : "no more is known",
+              err == Q_ECORRUPT ? "; leave this node stopped and let the others go on" : "");
+}
+
+void node_judge_read(struct node *node, int err)
+{
+    if (err == Q_ECORRUPT) {
+        node_fail_storage(node, err, "reading db/ failed");
+    }
 }
 
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type)
