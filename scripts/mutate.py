@@ -31,7 +31,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "mutants"
 TARGETS = ["src/core/raft/*.c", "src/store/wal*.c"]
-PARTS = ["CMakeLists.txt", "CMakePresets.json", "src", "sim", "include", "tests"]
+PARTS = ["CMakeLists.txt", "CMakePresets.json", "src", "sim", "include", "scripts", "tests"]
 SCORE_WANTED = 85
 
 BUILT = ["test_unit_core_raft_log", "test_unit_core_raft_message", "test_unit_core_raft_paper",
@@ -196,8 +196,8 @@ class Tree:
         sim = self.build / "quorate-sim"
         yield "sim", [sim, "--seeds", "300", "--stop", "--time-limit", "90"], 150
         yield "partitions", [sim, "--partitions", "3", "--stop", "--time-limit", "60"], 120
-        if (ROOT / "sim" / "crash.c").exists():
-            yield "crash states", [sim, "--crash-states"], 180
+        if (ROOT / "sim" / "crash").exists():
+            yield "crash states", [sim, "--crash-states"], 240
 
 
 class Session:
