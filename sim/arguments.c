@@ -284,7 +284,7 @@ static bool check_together(const struct parser *parser)
         out->crash.only_cut != CRASH_NO_CUT || out->crash.again != CRASH_AGAIN_DEFAULT) {
         return refuse(parser, "--workload, --limit, --again, --cut", "only with --crash-states");
     }
-    if (changes->is_given[selftest] && out->campaign.seed_count == 0) {
+    if (changes->is_given[selftest] && out->campaign.seed_count == 0 && out->seeds_file == NULL) {
         out->campaign.seed_count = 1;
     }
     if (!choose_partitions(parser)) {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
-#define AVOID_US (5 * SECOND)
+#define AVOID_US       (5 * SECOND)
 
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
@@ -255,6 +255,8 @@ static void send_slots(struct client *client)
     if (client->sent_count == 0) {
         return;
     }
+    const size_t size = buf_size(&client->request);
+    world->request_size_max = size > world->request_size_max ? size : world->request_size_max;
     events_push(&world->events,
                 (struct event){.at_us = world->now_us + prng_below(&world->prng, 500),
                                .kind = EVENT_REQUEST,
@@ -298,22 +300,46 @@ static void wake_session(void *context, struct session *session)
     client->has_output = true;
 }
 
-/* In two pieces, cut anywhere: TCP keeps no boundaries. */
-static void give_input(struct client *client)
+/* The first `size` bytes of the request, in two pieces or byte by byte: TCP keeps no boundaries. */
+static void give_input(struct client *client, size_t size)
 {
-    struct bytes rest = buf_bytes(&client->request);
-    size_t size = (size_t)prng_between(&client->world->prng, 1, rest.size);
+    struct prng *prng = &client->world->prng;
+    struct bytes rest = bytes_of(buf_bytes(&client->request).data, size);
+    const bool bytewise = draw_ppm(prng, client->world->options.client_bytes_ppm);
+    size_t piece = bytewise ? 1 : (size_t)prng_between(prng, 1, size);
     while (rest.size > 0) {
-        memcpy(session_input_reserve(client->session, size), rest.data, size);
-        session_input_added(client->session, size);
-        rest = bytes_of(rest.data + size, rest.size - size);
-        size = rest.size;
+        memcpy(session_input_reserve(client->session, piece), rest.data, piece);
+        session_input_added(client->session, piece);
+        rest = bytes_of(rest.data + piece, rest.size - piece);
+        piece = bytewise && rest.size > 0 ? 1 : rest.size;
+    }
+}
+
+/* It will read the answers only after a while, or when it has lost patience never. */
+static void dawdle(struct client *client)
+{
+    struct world *world = client->world;
+    const uint64_t takes_us = draw_log_uniform(&world->prng, 20 * MILLISECOND, 5 * SECOND);
+    world_trace(world, "client %u will read nothing for %llu ms", client->number,
+                (unsigned long long)(takes_us / MILLISECOND));
+    client->reads_at_us = world->now_us + takes_us;
+    events_push(&world->events, (struct event){.at_us = client->reads_at_us,
+                                               .kind = EVENT_READ,
+                                               .a = client->number,
+                                               .b = client->connection});
+}
+
+void client_read(struct client *client, const struct event *event)
+{
+    if (client->connection == event->b && client->host != NODE_NONE) {
+        client_collect(client);
     }
 }
 
 void client_request(struct client *client, const struct event *event)
 {
-    struct host *host = &client->world->hosts[event->node];
+    struct world *world = client->world;
+    struct host *host = &world->hosts[event->node];
     if (client->connection != event->b || client->host != host->id ||
         host->stop.stage == STOP_DRAINING) {
         return;
@@ -322,8 +348,22 @@ void client_request(struct client *client, const struct event *event)
         client->session =
             session_new(&host->front, SESSION_RESP, "10.1.0.1:1", wake_session, client);
     }
-    give_input(client);
+    const size_t size = buf_size(&client->request);
+    const bool cut = draw_ppm(&world->prng, world->options.client_cut_ppm);
+    give_input(client, cut ? (size_t)prng_between(&world->prng, 1, size) : size);
     client->has_output = true;
+    if (cut) {
+        world_trace(world, "client %u goes away in the middle of its request", client->number);
+        client_disconnect(client);
+        host_touch(host);
+        return;
+    }
+    for (size_t i = 0; i < client->sent_count; i++) {
+        watch_asked(world, host->id, &client->slots[client->sent[i]].operation);
+    }
+    if (draw_ppm(&world->prng, world->options.client_slow_ppm)) {
+        dawdle(client);
+    }
     host_touch(host);
 }
 
@@ -394,18 +434,37 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     }
 }
 
+/* Whoever does not read must not fill the memory of the node. */
+static void check_output(const struct client *client)
+{
+    const size_t size = buf_size(session_output(client->session));
+    if (size > SESSION_OUTPUT_MAX + VALUE_SIZE_DEFAULT) {
+        violation_report(&client->world->violation, "bounds",
+                         "%zu bytes wait for client %u, which does not read", size, client->number);
+    }
+}
+
 void client_collect(struct client *client)
 {
     struct world *world = client->world;
+    if (client->session != NULL && world->now_us < client->reads_at_us) {
+        check_output(client);
+        return;
+    }
     client->has_output = false;
     if (client->session == NULL) {
         return;
     }
     struct buf *output = session_output(client->session);
-    while (buf_size(output) > 0) {
+    check_session(&world->violation, session_input_size(client->session), buf_size(output));
+    const bool cut = buf_size(output) > 0 && draw_ppm(&world->prng, world->options.client_cut_ppm);
+    size_t left = buf_size(output);
+    left = cut ? (size_t)prng_below(&world->prng, left) : left;
+    while (left > 0) {
         struct resp_reply reply;
         size_t consumed = 0;
-        const int err = resp_read(buf_bytes(output), &client->joined, &reply, &consumed);
+        const int err =
+            resp_read(bytes_of(buf_bytes(output).data, left), &client->joined, &reply, &consumed);
         if (err == Q_EAGAIN) {
             break;
         }
@@ -419,6 +478,12 @@ void client_collect(struct client *client)
         memmove(client->sent, client->sent + 1, client->sent_count);
         answered(client, slot, &reply);
         buf_trim(output, consumed);
+        left -= consumed;
+    }
+    if (cut) {
+        world_trace(world, "client %u goes away in the middle of a reply", client->number);
+        client_disconnect(client);
+        return;
     }
     session_resume(client->session);
     if (session_wants_close(client->session)) {
@@ -436,6 +501,7 @@ void client_disconnect(struct client *client)
     session_free(client->session);
     client->session = NULL;
     client->has_output = false;
+    client->reads_at_us = 0;
     client->host = NODE_NONE;
     client->connection++;
     for (size_t i = 0; i < client->sent_count; i++) {

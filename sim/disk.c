@@ -50,6 +50,7 @@ struct disk {
     struct disk_faults faults;
     struct prng prng;
     bool is_down;
+    bool has_failed;          /* An operation failed since the last boot. */
     uint64_t operations_left; /* Until it is down; 0 = it stays up. */
     uint64_t incarnation;     /* Counts processes; open files belong to one. */
     uint64_t sync_count;
@@ -187,7 +188,15 @@ static bool is_off(struct disk *disk)
     if (disk->operations_left > 0 && --disk->operations_left == 0) {
         disk->is_down = true;
     }
+    disk->has_failed |= disk->is_down;
     return disk->is_down;
+}
+
+/* A fault strikes. */
+static int fail(struct disk *disk, int err)
+{
+    disk->has_failed = true;
+    return err;
 }
 
 static int files_open(void *context, const char *path, bool create, struct file **out_file)
@@ -204,7 +213,7 @@ static int files_open(void *context, const char *path, bool create, struct file 
         return Q_ENOTFOUND;
     }
     if (create && disk->faults.full) {
-        return Q_ENOSPC;
+        return fail(disk, Q_ENOSPC);
     }
     struct inode *inode = name == NULL ? inode_new(disk) : name->inode;
     if (name == NULL) {
@@ -251,7 +260,7 @@ static int files_read(
     struct disk *disk = context;
     if (is_stale(disk, file) || disk->faults.read_fails) {
         disk->faults.read_fails = false;
-        return Q_EIO;
+        return fail(disk, Q_EIO);
     }
     const struct disk_bytes *cached = &file->inode->image.cached;
     const size_t left = offset >= cached->size ? 0 : cached->size - (size_t)offset;
@@ -277,7 +286,7 @@ static int files_write(void *context, struct file *file, uint64_t offset, struct
     if (fails) {
         const int err = disk->faults.write_fails ? Q_EIO : Q_ENOSPC;
         disk->faults.write_fails = false;
-        return err;
+        return fail(disk, err);
     }
     return Q_OK;
 }
@@ -291,7 +300,7 @@ static int files_sync(void *context, struct file *file)
     if (disk->faults.sync_fails) {
         disk->faults.sync_fails = false;
         disk_image_sync_failed(&file->inode->image);
-        return Q_EIO;
+        return fail(disk, Q_EIO);
     }
     disk_image_sync(&file->inode->image);
     disk->sync_count++;
@@ -305,7 +314,7 @@ static int files_truncate(void *context, struct file *file, uint64_t size)
         return Q_EIO;
     }
     if (disk->faults.full && size > file->inode->image.cached.size) {
-        return Q_ENOSPC;
+        return fail(disk, Q_ENOSPC);
     }
     disk_image_truncate(&file->inode->image, size);
     return Q_OK;
@@ -354,7 +363,7 @@ static int files_make_directory(void *context, const char *path)
         return Q_OK;
     }
     if (disk->faults.full) {
-        return Q_ENOSPC;
+        return fail(disk, Q_ENOSPC);
     }
     struct change change = {.kind = CHANGE_CREATE, .inode = inode_new(disk)};
     change.inode->is_directory = true;
@@ -517,6 +526,7 @@ void disk_power_loss(struct disk *disk)
 void disk_boot(struct disk *disk)
 {
     disk->is_down = false;
+    disk->has_failed = false;
     disk->operations_left = 0;
 }
 
@@ -528,6 +538,11 @@ void disk_die_after(struct disk *disk, uint64_t operations)
 bool disk_is_down(const struct disk *disk)
 {
     return disk->is_down;
+}
+
+bool disk_has_failed(const struct disk *disk)
+{
+    return disk->has_failed;
 }
 
 bool disk_rot(struct disk *disk, const char *path)

@@ -47,6 +47,9 @@ void disk_boot(struct disk *disk);
  * back. */
 void disk_die_after(struct disk *disk, uint64_t operations);
 bool disk_is_down(const struct disk *disk);
+/* True when a fault has made an operation fail since the last disk_boot: only then may the process
+ * on this machine fail. */
+bool disk_has_failed(const struct disk *disk);
 /* Flips one bit of the durable contents of a file, before the place of its last synced write: what
  * was written later can prove that it was right once. False when there is nothing such. */
 bool disk_rot(struct disk *disk, const char *path);

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/os/heap.h"
+#include "sim/digest.h"
 #include "sim/draw.h"
 
 struct sim_engine {
@@ -13,6 +14,7 @@ struct sim_engine {
     uint32_t flush_polls_max;
     uint32_t flush_polls; /* Until the flush under way is done; 0 = none. */
     bool is_off;
+    uint64_t digest; /* Of what `inner` holds. */
 };
 
 static struct sim_engine *of(struct engine *engine)
@@ -44,7 +46,7 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
     if (sim->is_off) {
         return Q_EIO;
     }
-    const int err = sim->inner->ops->write(sim->inner, operations, count);
+    const int err = digest_write(&sim->digest, sim->inner, operations, count);
     if (err == Q_OK && draw_ppm(&sim->prng, sim->flush_ppm)) {
         return sim->inner->ops->flush(sim->inner, true);
     }
@@ -133,6 +135,7 @@ void sim_engine_power_on(struct engine *engine)
     const uint64_t unflushed = memory_engine_unflushed(sim->inner);
     memory_engine_crash(sim->inner, (size_t)prng_below(&sim->prng, unflushed + 1));
     sim->is_off = false;
+    sim->digest = digest_of(sim->inner);
 }
 
 void sim_engine_wipe(struct engine *engine)
@@ -140,4 +143,10 @@ void sim_engine_wipe(struct engine *engine)
     struct sim_engine *sim = of(engine);
     sim->inner->ops->close(sim->inner);
     sim->inner = memory_engine_new();
+    sim->digest = 0;
+}
+
+uint64_t sim_engine_digest(struct engine *engine)
+{
+    return of(engine)->digest;
 }

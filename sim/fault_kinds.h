@@ -51,7 +51,6 @@ void fault_power_all(struct world *world);
 void fault_kill_all(struct world *world);
 void fault_pause(struct world *world);
 void fault_suspend(struct world *world);
-void fault_pause_end(struct world *world, uint64_t node);
 void fault_starved(struct world *world);
 void fault_starved_end(struct world *world, uint64_t node);
 void fault_resign(struct world *world);
@@ -59,6 +58,8 @@ void fault_resign(struct world *world);
 /* fault_restarts.c: */
 void fault_stop(struct world *world);
 void fault_stop_end(struct world *world, uint64_t what);
+/* The process is told to stop, and is down for so long then. */
+void faults_stop(struct host *host, uint64_t down_us);
 void fault_rolling(struct world *world);
 void fault_rolling_end(struct world *world, uint64_t what);
 void fault_crash_loop(struct world *world);

@@ -330,7 +330,6 @@ void fault_reset(struct world *world)
     const node_id b =
         count < 2 ? a : (node_id)((a + prng_below(&world->prng, count - 1)) % count + 1);
     if (a != b) {
-        world_trace(world, "connections of nodes %u and %u break", a, b);
         faults_reset(world, a, b);
     } else {
         fault_found_nothing(world);

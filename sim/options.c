@@ -65,6 +65,32 @@ static void draw_network(struct network_options *out, struct prng *prng)
     }
 }
 
+static void switch_faults_off(struct sim_options *out)
+{
+    for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        out->fault_interval_us[i] = 0;
+    }
+}
+
+/* What goes wrong at clients; from a source of its own, as each class of fault. */
+static void draw_clients(struct sim_options *out, uint64_t seed)
+{
+    struct prng prng;
+    prng_init(&prng, hash_bytes_seeded(bytes_of_text("clients"), seed));
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_cut_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_slow_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_bytes_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->idle_connections = (uint32_t)prng_between(&prng, 1, IDLE_MAX);
+    }
+}
+
 static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
     out->permanent = (hash_bytes_seeded(bytes_of_text("permanent"), seed) & 1) != 0;
@@ -72,13 +98,14 @@ static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prn
         /* Each from a source of its own, so that a new class changes no other. */
         struct prng own;
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
+        /* These two often find nothing: no leader, or no disk that may be damaged. */
+        const bool is_seldom = i == FAULT_RESIGN || i == FAULT_ROT;
+        const uint64_t max_us = (is_seldom ? 10 : 120) * SECOND;
         out->fault_interval_us[i] =
-            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND, 120 * SECOND) : 0;
+            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND, max_us) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
-        for (size_t i = 0; i < FAULT_CLASSES; i++) {
-            out->fault_interval_us[i] = 0;
-        }
+        switch_faults_off(out);
     }
 }
 
@@ -154,13 +181,17 @@ static void make_hot(struct sim_options *out, struct prng *prng)
 static void make_lagging(struct sim_options *out, struct prng *prng)
 {
     static const enum fault_class CLASSES[] = {FAULT_PARTITION, FAULT_KILL, FAULT_POWER,
-                                               FAULT_RESIGN};
+                                               FAULT_RESIGN, FAULT_DISK_FULL};
+    if (prng_chance(prng, 3, 4)) {
+        switch_faults_off(out); /* Too many at once, and nobody gets anywhere. */
+    }
     out->node_count = prng_chance(prng, 1, 2) ? 3 : 5;
     out->log_keep_bytes = 1024;
     out->filler_size = (uint32_t)prng_between(prng, 50000, 150000);
     out->duration_us = prng_between(prng, 30, 120) * SECOND;
     out->operation_count = (uint32_t)prng_between(prng, 1000, 2000);
     out->engine_flush_ppm = (uint32_t)draw_log_uniform(prng, 100, 20000);
+    out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
     for (size_t i = 0; i < sizeof CLASSES / sizeof CLASSES[0]; i++) {
         if (prng_chance(prng, 2, 3)) {
             out->fault_interval_us[CLASSES[i]] = prng_between(prng, 1000, 5000) * SECOND / 1000;
@@ -195,6 +226,7 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
     draw_faults(out, seed, &prng);
+    draw_clients(out, seed);
     out->filler_size = prng_chance(&prng, 1, 4) ? (uint32_t)prng_between(&prng, 20000, 100000) : 0;
     out->odd_percent = prng_chance(&prng, 1, 2) ? 5 : 0;
     out->ids_lag = prng_chance(&prng, 1, 4);

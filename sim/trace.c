@@ -270,8 +270,10 @@ static void say_host(const struct world *world, const struct host *host, struct 
 {
     const uint64_t now_us = world->now_us;
     const uint64_t slow_until_us = host->slow_until_us > now_us ? host->slow_until_us : 0;
-    say_span(world, &said->paused_until_us, host_is_paused(host) ? host->paused_until_us : 0,
-             host->id, "stands still", PAUSE_ENDS);
+    /* One that is starved stands still all the time; that is said once. */
+    const bool pauses = host_is_paused(host) && host->starved_until_us <= now_us;
+    say_span(world, &said->paused_until_us, pauses ? host->paused_until_us : 0, host->id,
+             "stands still", PAUSE_ENDS);
     say_span(world, &said->slow_until_us, slow_until_us, host->id, "its disk is slow", SLOW_ENDS);
     say_span(world, &said->clogged_until_us, clogged_until(world, host->id), host->id,
              "its links hold everything back", CLOG_ENDS);

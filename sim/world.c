@@ -5,6 +5,7 @@
 #include "base/os/heap.h"
 #include "sim/atlas.h"
 #include "sim/draw.h"
+#include "sim/footprint.h"
 #include "sim/heap_count.h"
 
 #include <stdio.h>
@@ -128,6 +129,7 @@ static void step_fire(struct world *world)
     if (enumerates) {
         partitions_step(world);
     }
+    watch_progress(world);
     if (world->now_us < world->phase_until_us) {
         return;
     }
@@ -192,10 +194,26 @@ static bool is_for_dead_process(const struct world *world, const struct event *e
            (event->kind != EVENT_MESSAGE && event->incarnation != host->incarnation);
 }
 
+static void find_footprint(const struct world *world, struct footprint *out)
+{
+    /* Partitions by enumeration write for as long as they last. */
+    const uint32_t planned = world->options.operation_count;
+    const struct footprint_load load = {
+        .operations = world->operations_done > planned ? world->operations_done : planned,
+        .filler_size = world->workload.filler_size,
+        .filler_keys = WORKLOAD_FILLER_KEYS,
+        .request_size_max = world->request_size_max};
+    footprint_of(&world->options, &load, out);
+}
+
 static void sample(struct world *world)
 {
+    struct footprint footprint;
+    find_footprint(world, &footprint);
     for (node_id id = 1; id <= world->options.node_count; id++) {
         host_sample(&world->hosts[id]);
+        footprint_check_disk(&world->violation, &footprint, id,
+                             disk_used_bytes(world->hosts[id].disk));
     }
     events_push(&world->events,
                 (struct event){.at_us = world->now_us + SAMPLE_US, .kind = EVENT_SAMPLE});
@@ -219,6 +237,7 @@ static void happen(struct world *world, struct event *event)
     case EVENT_RECONNECT: faults_reconnect(world, event); break;
     case EVENT_CLIENT: client_wake(&world->clients[event->a], event); break;
     case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
+    case EVENT_READ: client_read(&world->clients[event->a], event); break;
     case EVENT_FAULT: faults_happen(world, event); break;
     case EVENT_FAULT_END: faults_end(world, event); break;
     case EVENT_SAMPLE: sample(world); break;
@@ -230,11 +249,11 @@ static void happen(struct world *world, struct event *event)
     }
 }
 
-static void run_events(struct world *world)
+void world_run_until(struct world *world, uint64_t until_us)
 {
     struct event event;
     while (world->phase != PHASE_OVER && !world->violation.found &&
-           events_pop(&world->events, &event)) {
+           events_next_at(&world->events) <= until_us && events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
         world->now_us = event.at_us;
         trace_ends(world);
@@ -256,12 +275,16 @@ static void run_events(struct world *world)
             violation_report(&world->violation, "liveness", "the run does not end");
         }
     }
+    if (until_us != UINT64_MAX && world->phase != PHASE_OVER && !world->violation.found) {
+        world->now_us = until_us;
+    }
 }
 
 /* ---- the world ---- */
 
-static void world_init(struct world *world, const struct sim_options *options)
+struct world *world_new(const struct sim_options *options)
 {
+    struct world *world = heap_alloc(sizeof *world);
     world->options = *options;
     prng_init(&world->prng,
               options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
@@ -286,9 +309,10 @@ static void world_init(struct world *world, const struct sim_options *options)
     faults_init(world);
     events_push(&world->events, (struct event){.at_us = SAMPLE_US, .kind = EVENT_SAMPLE});
     events_push(&world->events, (struct event){.at_us = POLL_US, .kind = EVENT_PHASE});
+    return world;
 }
 
-static void world_deinit(struct world *world)
+void world_free(struct world *world)
 {
     for (uint32_t i = 0; i < world->options.client_count; i++) {
         client_deinit(&world->clients[i]);
@@ -307,12 +331,19 @@ static void world_deinit(struct world *world)
     workload_deinit(&world->workload);
     events_deinit(&world->events);
     oracle_deinit(&world->oracle);
+    heap_free(world);
+}
+
+static void judge_heap(struct world *world, size_t peak)
+{
+    struct footprint footprint;
+    find_footprint(world, &footprint);
+    footprint_check_heap(&world->violation, &footprint, peak);
 }
 
 /* Everything the seed allocated must be gone by now. */
-static void judge_heap(struct world_result *result, size_t live_before)
+static void judge_leaks(struct world_result *result, size_t live_before)
 {
-    result->heap_peak = heap_count_peak() - live_before;
     if (heap_count_live() != live_before) {
         violation_report(&result->violation, "leak", "%zu bytes are left at the end, %zu before",
                          heap_count_live(), live_before);
@@ -323,10 +354,11 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 {
     const size_t live_before = heap_count_live();
     heap_count_begin();
-    struct world *world = heap_alloc(sizeof *world);
     marks_clear();
-    world_init(world, options);
-    run_events(world);
+    struct world *world = world_new(options);
+    world_run_until(world, UINT64_MAX);
+    const size_t heap_peak = heap_count_peak() - live_before; /* Without what judges need. */
+    judge_heap(world, heap_peak);
     judge_run(world);
     if (world->violation.found) {
         world_trace(world, "VIOLATION of %s: %s", world->violation.checker,
@@ -343,11 +375,11 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .hash = world->hash,
                                         .has_ended = true,
                                         .undecided = world->undecided,
+                                        .heap_peak = heap_peak,
                                         .partition = world->partition_watch.figures,
                                         .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
-    world_deinit(world);
-    heap_free(world);
-    judge_heap(out_result, live_before);
+    world_free(world);
+    judge_leaks(out_result, live_before);
 }

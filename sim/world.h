@@ -18,6 +18,8 @@
 #include "node/node.h"
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
+#include "sim/check/progress.h"
+#include "sim/client.h"
 #include "sim/clock.h"
 #include "sim/coverage.h"
 #include "sim/disk.h"
@@ -31,7 +33,6 @@
 
 #define PARTITIONS_MAX    16
 #define LOCAL_READS_MAX   4096
-#define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
 #define FAULT_SLOW_FACTOR 200
 #define MILLISECOND       UINT64_C(1000)
 #define SECOND            UINT64_C(1000000)
@@ -80,7 +81,8 @@ struct host {
     struct node *node;
     struct env env;
     struct front front;
-    uint64_t incarnation; /* Counts processes. */
+    struct session *idle[IDLE_MAX]; /* Of clients that never say a word. */
+    uint64_t incarnation;           /* Counts processes. */
     uint64_t paused_until_us;
     uint64_t timer_at_us; /* The EVENT_TIMER that counts; UINT64_MAX = none. */
     bool turn_scheduled;
@@ -104,32 +106,6 @@ struct host {
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
     uint64_t log_looked_us;  /* When the hanging of that job was last looked at. */
-};
-
-enum slot_state { SLOT_FREE, SLOT_READY, SLOT_SENT };
-
-struct slot {
-    enum slot_state state;
-    struct operation operation;
-    uint64_t asked_at_us;    /* First sent. */
-    struct buf first_answer; /* To a request id, for its repeat. */
-};
-
-struct client {
-    struct world *world;
-    uint32_t number;
-    node_id host;                            /* NODE_NONE = not connected. */
-    struct session *session;                 /* NULL until the first bytes arrived. */
-    uint64_t connection;                     /* Counts connections. */
-    uint64_t avoids_until_us[NODES_MAX + 1]; /* After the faults: nodes that failed it. */
-    bool has_output;
-    uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
-    struct slot slots[PIPELINE_MAX];
-    /* Slots in the order sent; replies come in this order. */
-    uint8_t sent[PIPELINE_MAX];
-    size_t sent_count;
-    struct buf request; /* Bytes on their way to the host. */
-    struct buf joined;
 };
 
 /* Links that are cut together, once or again and again. */
@@ -162,7 +138,8 @@ struct world {
     struct workload workload;
     uint32_t operations_left;
     uint32_t operations_done;
-    uint32_t closing_next; /* Key whose closing read comes next. */
+    size_t request_size_max; /* Of what one client sent in one go so far. */
+    uint32_t closing_next;   /* Key whose closing read comes next. */
     uint32_t closing_done;
     struct history *history;
     struct buf closings[WORKLOAD_KEYS_MAX * WORKLOAD_CLASSES]; /* Results of closing reads. */
@@ -172,6 +149,8 @@ struct world {
     uint64_t partition_count;
     struct rolling rolling;
     struct partition_watch partition_watch;
+    struct progress progress;
+    uint64_t writes_asked[NODES_MAX + 1]; /* By the node asked. */
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
@@ -204,6 +183,11 @@ struct world_result {
     struct violation violation;
 };
 
+/* The world of a seed at time 0; the caller owns it. */
+struct world *world_new(const struct sim_options *options);
+/* Runs it to that time, to its end or to the first violation. */
+void world_run_until(struct world *world, uint64_t until_us);
+void world_free(struct world *world);
 /* Runs one seed to its end or to the first violation. */
 void world_run(const struct sim_options *options, struct world_result *out_result);
 
@@ -212,17 +196,29 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 /* Folds a step into the hash. */
 void world_note(struct world *world, uint64_t a, uint64_t b);
 
-/* host.c: */
+/* host_life.c: */
 void host_init(struct host *host, struct world *world, node_id id);
 void host_deinit(struct host *host);
 void host_start(struct host *host);
-/* The process dies; with `power` the machine with it. Starts again after `down_us`. */
+/* The process dies; with `power` the machine with it. Starts again after `down_us`, which may be
+ * FOREVER. */
 void host_crash(struct host *host, bool power, uint64_t down_us);
 /* The process ends in good order and starts again after `down_us`. */
 void host_stop(struct host *host, uint64_t down_us);
+bool host_is_paused(const struct host *host);
+/* The process stands still for so long; what comes in waits. */
+void host_pause(struct host *host, uint64_t takes_us);
+/* A pause under way ends now. */
+void host_resume(struct host *host);
+
+/* host.c: */
+void host_env_init(struct host *host);
+/* The node's limit. Where few requests may wait, few bytes may: both are met in the same runs. */
+size_t host_waiting_bytes_max(const struct sim_options *options);
 /* Its group's raft; NULL while the process is down or does not know its cluster yet. */
 const struct raft *host_raft(const struct host *host);
-bool host_is_paused(const struct host *host);
+/* Before the process does anything: it has found all it had promised to keep. */
+void host_look_at_recovery(struct host *host);
 void host_message(struct host *host, struct event *event);
 void host_peer(struct host *host, node_id peer, bool connected);
 void host_log(struct host *host, const struct event *event);
@@ -230,27 +226,18 @@ void host_timer(struct host *host, const struct event *event);
 /* Something happened to the node: it has its turn, at once or after the turn delay. */
 void host_touch(struct host *host);
 void host_turn(struct host *host);
-/* The process stands still for so long; what comes in waits. */
-void host_pause(struct host *host, uint64_t takes_us);
-/* A pause under way ends now. */
-void host_resume(struct host *host);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
 
-/* client.c: */
-void client_init(struct client *client, struct world *world, uint32_t number);
-void client_deinit(struct client *client);
-/* EVENT_CLIENT, EVENT_REQUEST, EVENT_CLIENT_TIMEOUT. */
-void client_wake(struct client *client, const struct event *event);
-void client_request(struct client *client, const struct event *event);
-void client_timeout(struct client *client, const struct event *event);
-/* The host has output for it. */
-void client_collect(struct client *client);
-/* It goes on after this time, instead of at any earlier set time. */
-void client_wake_after(struct client *client, uint64_t delay_us);
-/* Its connection is gone. */
-void client_disconnect(struct client *client);
-bool client_is_idle(const struct client *client);
+/* alone.c: */
+/* Starts each node on its own disk alone and compares its state. Nothing may come after it. */
+void alone_judge(struct world *world);
+
+/* watch.c: */
+/* A look at whether the cluster goes on as it should while there are faults. */
+void watch_progress(struct world *world);
+/* The node has been given the operation. */
+void watch_asked(struct world *world, node_id id, const struct operation *operation);
 
 /* faults.c, fault_links.c: */
 void faults_init(struct world *world);

@@ -79,7 +79,6 @@
     X(RAFT_TRANSFER_DISK_STUCK, "a leader whose log device hangs hands over")                      \
     X(RAFT_NO_SUCCESSOR, "a leader whose log device hangs finds nobody and steps down")            \
     X(RAFT_PROPOSE_IN_TRANSFER, "a proposal is put off while leadership is handed over")           \
-    X(RAFT_RESTORE_KEEPS_TAIL, "an installed snapshot lies inside the log: the tail stays")        \
     X(RAFT_RESTORE_RESETS, "an installed snapshot lies outside the log: it begins anew")           \
     /* core/cluster, core/hlc */                                                                   \
     X(BOOT_FORMED, "all listed nodes agree and the map is made here")                              \

@@ -68,6 +68,7 @@ void wal_index_entry(struct wal *wal, size_t slot, uint64_t index)
     stream->last_index = index;
     stream->pending_newest = index;
     if (!stream->is_touched) {
+        Q_CHECK(wal->touched_count < wal->stream_count);
         stream->is_touched = true;
         wal->touched[wal->touched_count++] = (uint16_t)slot;
     }

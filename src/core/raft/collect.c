@@ -208,7 +208,6 @@ static void collect_append(struct raft *raft, struct raft_progress *progress, st
 
 static void collect_replication(struct raft *raft, struct collector *out)
 {
-    raft_progress_mutable(raft, raft->config.self)->next_index = raft->log.last_index + 1;
     for (size_t i = 0; i < raft->config.voter_count; i++) {
         struct raft_progress *progress = &raft->progress[i];
         if (progress->id == raft->config.self) {

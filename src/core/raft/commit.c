@@ -115,7 +115,6 @@ void raft_persisted(struct raft *raft, uint64_t now_ms, uint64_t number)
         Q_CHECK(self != NULL);
         if (raft->stable_index > self->match_index) {
             self->match_index = raft->stable_index;
-            self->next_index = raft->log.last_index + 1;
             raft_commit_by_quorum(raft);
         }
     }

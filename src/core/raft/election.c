@@ -66,7 +66,6 @@ static void become_leader(struct raft *raft)
     Q_MARK_IF(RAFT_LEADER_INHERITS, raft->log.last_index > raft->commit_index);
     raft->role = RAFT_LEADER;
     raft->leader = raft->config.self;
-    raft->forced_election = false;
     raft->role_changed = true;
     reset_progress(raft);
     raft_transfer_clear(raft);
@@ -129,7 +128,6 @@ static void become_pre_candidate(struct raft *raft)
     raft->role = RAFT_PRE_CANDIDATE;
     raft->leader = NODE_NONE;
     raft->role_changed = true;
-    raft->forced_election = false;
     if (Q_PLANT(B04)) {
         raft->hard.vote = NODE_NONE;
     }
@@ -153,8 +151,8 @@ void raft_campaign(struct raft *raft, bool forced)
         Q_MARK(RAFT_CAMPAIGN_DISK_STUCK);
         return;
     }
+    raft->forced_election = forced;
     if (forced || Q_PLANT(B38)) {
-        raft->forced_election = forced;
         become_candidate(raft);
         return;
     }

@@ -8,9 +8,6 @@ size_t raft_quorum(const struct raft *raft)
     if (Q_PLANT(B12)) {
         return (raft->config.voter_count + 1) / 2;
     }
-    if (Q_PLANT(B12)) {
-        return (raft->config.voter_count + 1) / 2;
-    }
     return raft->config.voter_count / 2 + 1;
 }
 
@@ -56,6 +53,9 @@ void raft_draw_election_timeout(struct raft *raft)
         Q_PLANT(B43)
             ? raft->config.election_min_ms
             : prng_between(&raft->prng, raft->config.election_min_ms, raft->config.election_max_ms);
+    if (Q_PLANT(NONDET)) {
+        raft->election_timeout_ms = raft->config.election_min_ms + ((uintptr_t)raft >> 12) % 251;
+    }
 }
 
 void raft_restart_election_timer(struct raft *raft)
@@ -83,7 +83,6 @@ void raft_become_follower(struct raft *raft, raft_term term, node_id leader)
     }
     raft->role = RAFT_FOLLOWER;
     raft->leader = leader;
-    raft->forced_election = false;
     raft_transfer_clear(raft);
     raft_reads_void(raft);
     raft_draw_election_timeout(raft);

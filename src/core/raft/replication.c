@@ -235,9 +235,8 @@ static void on_acknowledgement(struct raft *raft,
         Q_MARK(RAFT_ACK_OUTDATED);
         return;
     }
-    const bool news = index > progress->match_index;
-    if (!news && progress->state != RAFT_PROBE) {
-        return;
+    if (index == progress->match_index && progress->state != RAFT_PROBE) {
+        return; /* No news. */
     }
     progress->match_index = index;
     if (progress->next_index <= index) {
@@ -254,10 +253,8 @@ static void on_acknowledgement(struct raft *raft,
         }
         break;
     }
-    if (news) {
-        raft_commit_by_quorum(raft);
-        raft_transfer_advance(raft);
-    }
+    raft_commit_by_quorum(raft);
+    raft_transfer_advance(raft);
 }
 
 void raft_on_append_reply(struct raft *raft, const struct raft_message *message)

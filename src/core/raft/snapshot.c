@@ -82,7 +82,6 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
     }
     raft_term held_term = 0;
     if (raft_log_term(&raft->log, index, &held_term) && held_term == term && !Q_PLANT(B23)) {
-        Q_MARK(RAFT_RESTORE_KEEPS_TAIL);
         settle(raft, index);
         raft_log_compact(&raft->log, index);
     } else {
@@ -94,7 +93,6 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
         struct raft_progress *self = raft_progress_mutable(raft, raft->config.self);
         Q_CHECK(self != NULL);
         self->match_index = raft->stable_index;
-        self->next_index = raft->log.last_index + 1;
     } else if (raft->leader != NODE_NONE) {
         /* Tells the leader where to go on. Only the snapshot itself is vouched for: a tail kept
          * behind it was never compared with this leader's log. */
