@@ -141,6 +141,21 @@ def judge_unreached(output, code, suite):
     return one_case(suite, good, f"{reason_of(code)}, {len(named)} marks named")
 
 
+CRASH_STATES_WANTED = 10000
+
+
+def judge_crash_states(output, code, suite):
+    last = re.match(r"states=(\d+) recoveries=(\d+) workloads=(\d+) violations=(\d+) hash=\S+$",
+                    output.strip().split("\n")[-1])
+    if not last:
+        return one_case(suite, False, f"no summary line, {reason_of(code)}")
+    states, recoveries, workloads, violations = map(int, last.groups())
+    suite.name += f" [{last.group(0)}]"
+    good = code == 0 and violations == 0 and workloads > 0 and recoveries >= states
+    return one_case(suite, good and states >= CRASH_STATES_WANTED,
+                    f"{reason_of(code)}, {states} states, wanted {CRASH_STATES_WANTED}")
+
+
 def judge_same_hash(output, code, suite):
     hashes = re.findall(r"^seeds=.* hash=(\S+)$", output, re.M)
     return one_case(suite, code == 0 and len(hashes) == 2 and hashes[0] == hashes[1],
@@ -287,6 +302,9 @@ def sim_suites(everything):
                 judge_sim(0), 600)
     yield Suite("sim", "every pattern of links of 3 nodes, silent and reset",
                 [sim, "--partitions", "3", "--seeds", 2 * 192, "--jobs", JOBS], judge_sim(0))
+    yield Suite("sim", f"{CRASH_STATES_WANTED} crash states of a node, and more",
+                [sim, "--crash-states", "--jobs", JOBS, *([] if everything else ["--limit", 700])],
+                judge_crash_states)
     yield Suite("sim", "a dropped acknowledged write is noticed", [sim, "--plant-selftest"],
                 judge_sim(1))
     yield Suite("sim", "what a run is made of cannot see the machine", ["scripts/determinism.sh"],
