@@ -382,6 +382,18 @@ struct stream {
     uint32_t parts_sent; /* ... of which the first so many are. */
 };
 
+/* Where a part of about `size` bytes that begins at `from` ends: a part has whole records. */
+static size_t part_end(struct bytes all, size_t from, size_t size)
+{
+    size_t at = from;
+    while (at < all.size && at - from < size) {
+        struct reader r = reader_of(bytes_of(all.data + at, all.size - at));
+        const size_t key_size = read_u32(&r);
+        at += 8 + key_size + read_u32(&r);
+    }
+    return at;
+}
+
 /* Sends (a part of) a snapshot of the leader's state as of `index`, part by part. */
 static void send_stream(struct crash_run *run, const struct stream *stream)
 {
@@ -390,10 +402,10 @@ static void send_stream(struct crash_run *run, const struct stream *stream)
     stream_state(run, stream->index, &all);
     const struct bytes bytes = buf_bytes(&all);
     const size_t size = bytes.size / stream->parts + 1;
+    size_t at = 0;
     uint64_t checksum = 0;
     for (uint32_t i = 0; i < stream->parts_sent && !run->rig.violation.found; i++) {
-        const size_t at = size * i < bytes.size ? size * i : bytes.size;
-        const size_t left = bytes.size - at;
+        const size_t end = part_end(bytes, at, size);
         struct snapshot_chunk chunk = {.group = CRASH_GROUP,
                                        .term = stream->term,
                                        .id = stream->id,
@@ -401,8 +413,8 @@ static void send_stream(struct crash_run *run, const struct stream *stream)
                                        .index_term = term_of(run, stream->index),
                                        .sequence = i,
                                        .last = i + 1 == stream->parts,
-                                       .data =
-                                           bytes_of(bytes.data + at, size < left ? size : left)};
+                                       .data = bytes_of(bytes.data + at, end - at)};
+        at = end;
         checksum = hash_bytes_seeded(chunk.data, checksum);
         chunk.checksum = checksum;
         rig_say_chunk(&run->rig, stream->from, &chunk);
