@@ -87,7 +87,8 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const char *error = NULL;
     struct raft_message message;
     const struct raft *raft = host_raft(host);
-    if (raft != NULL && node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
+    if (raft != NULL && node_takes_part(host->node) &&
+        node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
     }
 }

@@ -45,7 +45,11 @@
     X(RESP, "a reply goes to the wrong one of two pipelined requests")                             \
     X(GATE, "vote responses leave before the vote is durable")                                     \
     X(ABA, "a storage completion of an earlier term marks a newer tail durable")                   \
-    X(APPLYTWICE, "applied index is not in the same batch as the data")
+    X(APPLYTWICE, "applied index is not in the same batch as the data")                            \
+    X(STALE, "a restored old copy of a data directory is not noticed")                             \
+    X(IDENT, "another node's data directory is accepted")                                          \
+    X(WIPED, "an empty data directory resumes the old identity")                                   \
+    X(MISDIRECT, "the checksum of a log batch does not cover its position")
 
 enum plant {
 #define X(name, text) PLANT_##name,

@@ -41,7 +41,9 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
-        identity->incarnation++;
+        node->incarnation_before = identity->incarnation;
+        identity->incarnation =
+            incarnation_after(node->incarnation_before, prng_next(&node->prng));
         err = identity_store(node->files, identity);
     }
     if (err != Q_OK) {

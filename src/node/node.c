@@ -14,7 +14,7 @@ void node_fail(struct node *node, int err, const char *format, ...)
     if (node->failure != Q_OK) {
         return;
     }
-    char text[160];
+    char text[960];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
@@ -131,6 +131,7 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
     if (header->from_incarnation > peer->incarnation) {
         const bool known_before = peer->incarnation != 0;
         peer->incarnation = header->from_incarnation;
+        witness_meet(&peer->witness, header->from_incarnation);
         peer->forward_max = 0;
         memset(peer->forward_seen, 0, sizeof peer->forward_seen);
         if (known_before) {
@@ -156,6 +157,8 @@ static void receive_by_type(struct node *node,
             replica_receive(node, from, read_bytes(r, reader_left(r)));
         }
         return;
+    case PEER_RESUME: resume_driver_question(node, from, header, r); return;
+    case PEER_RESUME_ANSWER: resume_driver_answer(node, from, r); return;
     case PEER_FORWARD: forward_receive(node, from, header, r); return;
     case PEER_FORWARD_REPLY:
         if (header->to_incarnation == node->identity.incarnation) {
@@ -164,7 +167,7 @@ static void receive_by_type(struct node *node,
         return;
     case PEER_SNAPSHOT_CHUNK:
         snapshot_chunk_read(r, &chunk);
-        if (!r->failed) {
+        if (!r->failed && node->resume.is_done) {
             snapshot_receive_chunk(node, from, &chunk);
         }
         return;
@@ -196,8 +199,11 @@ void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct b
         receive_by_type(node, from, &header, &r);
         return;
     }
-    if (!node->booted || cluster_id != node_cluster_id(node) || !note_peer(node, from, &header)) {
+    if (!node->booted || cluster_id != node_cluster_id(node)) {
         return;
+    }
+    if (!note_peer(node, from, &header) && header.type != PEER_RESUME) {
+        return; /* Of an earlier process; one that only now starts from an old copy is to hear it. */
     }
     receive_by_type(node, from, &header, &r);
 }
@@ -211,7 +217,9 @@ void node_peer_changed(struct node *node, node_id peer, bool connected)
         return;
     }
     raft_peer_unreachable(&node->replica.raft, peer);
-    if (!connected) {
+    if (connected) {
+        node->resume.ask_at_ms = node->now_ms; /* It may not have got the last question. */
+    } else {
         forward_peer_lost(node, peer);
     }
 }
@@ -244,8 +252,9 @@ void node_turn(struct node *node)
         start_replica(node);
     }
     if (node->booted && node->failure == Q_OK) {
+        resume_driver_tick(node);
         /* While a snapshot is being installed this replica must not campaign. */
-        if (!snapshot_is_installing(node)) {
+        if (!snapshot_is_installing(node) && node->resume.is_done) {
             raft_tick(&node->replica.raft, node->now_ms);
         }
         snapshot_receive_tick(node);
@@ -294,6 +303,10 @@ uint64_t node_next_deadline(const struct node *node)
         at = earlier(at, node->replica.compact_at_ms);
     }
     at = earlier(at, snapshot_send_deadline(node));
+    at = earlier(at, resume_next_deadline(&node->resume));
+    if (!node->resume.is_done) {
+        return at; /* Raft's own deadlines do not count yet. */
+    }
     return earlier(at, raft_next_deadline(&node->replica.raft));
 }
 
@@ -351,6 +364,11 @@ int node_health(const struct node *node, const char **out_error)
 {
     *out_error = node->failure_text;
     return node->failure;
+}
+
+bool node_takes_part(const struct node *node)
+{
+    return node->booted && node->resume.is_done;
 }
 
 const struct raft *node_raft(const struct node *node)

@@ -2,6 +2,7 @@
  *
  *   node.c              life cycle, one turn, messages in, status
  *   boot_driver.c       core/cluster/boot and the identity file
+ *   resume_driver.c     core/cluster/resume and what is remembered of peers
  *   recovery.c          what the log and the engine hold at start
  *   replica.c           raft effects: log, gated messages, apply, compaction
  *   requests.c          a request from submit to its one reply
@@ -16,6 +17,7 @@
 #include "base/err.h"
 #include "base/prng.h"
 #include "core/cluster/boot.h"
+#include "core/cluster/resume.h"
 #include "core/hlc/hlc.h"
 #include "core/raft/raft.h"
 #include "node/identity.h"
@@ -91,6 +93,8 @@ struct peer {
      * we know would then be refused without an answer. */
     bool may_have_restarted;
     uint64_t heard_at_ms;
+    struct witness witness;     /* Its `incarnation` is the one above. */
+    uint64_t stale_incarnation; /* One that asked and was found to be an old copy. */
     /* FORWARD ids taken from this incarnation: the largest, and a bit for each below it. */
     uint64_t forward_max;
     uint64_t forward_seen[FORWARD_WINDOW / 64];
@@ -108,14 +112,16 @@ struct node {
     struct engine *engine; /* Borrowed. */
     struct prng prng;
     struct identity identity;
+    uint64_t incarnation_before; /* Of the start before this one. */
     struct boot boot;
+    struct resume resume; /* Once booted. */
     struct cluster_list list; /* Sorted; ids are places + 1. */
     node_id self;
     struct wal *wal; /* Owned. */
     struct replica replica;
     bool booted; /* The map is stored and the replica runs. */
     int failure; /* Q_OK, or why the node must stop. */
-    char failure_text[256];
+    char failure_text[1024];
     uint64_t now_ms;
     struct peer peers[NODES_MAX];
 
@@ -159,6 +165,17 @@ void node_send_end(struct node *node, node_id to);
 int boot_driver_start(struct node *node, char *error, size_t error_size);
 void boot_driver_tick(struct node *node);
 void boot_driver_receive(struct node *node, node_id from, struct bytes body);
+
+/* resume_driver.c */
+void resume_driver_start(struct node *node);
+void resume_driver_tick(struct node *node);
+void resume_driver_question(struct node *node,
+                            node_id from,
+                            const struct peer_header *header,
+                            struct reader *r);
+void resume_driver_answer(struct node *node, node_id from, struct reader *r);
+/* Takes note of what the message promises. */
+void resume_driver_note(struct node *node, node_id from, const struct raft_message *message);
 
 /* recovery.c */
 struct recovery; /* What the log said, between opening it and starting the replica. */

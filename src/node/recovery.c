@@ -283,6 +283,7 @@ int recovery_start_replica(struct node *node,
     replica->role = replica->raft.role;
     replica->term = replica->raft.hard.term;
     node->booted = true;
+    resume_driver_start(node);
     recovery_free(recovery);
     return Q_OK;
 }

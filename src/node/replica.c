@@ -171,7 +171,10 @@ void replica_receive(struct node *node, node_id from, struct bytes body)
     struct raft_message message;
     const int err = raft_message_decode(body, &message, entries, count);
     const bool wanted = err == Q_OK && message.from == from && message.to == node->self;
-    if (!wanted || (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
+    if (wanted) {
+        resume_driver_note(node, from, &message);
+    }
+    if (!wanted || !node->resume.is_done || (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
         heap_free(entries);
         return;
     }

@@ -380,8 +380,10 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
         send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
         return;
     }
-    if (!node->replica.state_durable) {
+    if (!node->replica.state_durable || raft->durable_term < chunk->term) {
         /* A state without any term in the log looks like a lost log, and no start would accept it.
+         * And with an earlier term than the stream's it would look as if the entries had been lost
+         * that this replica has acknowledged in it and the snapshot takes away (cluster/resume).
          * The chunk comes again. */
         return;
     }
