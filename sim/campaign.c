@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define JOBS_MAX 64
+#define FITS_MAX 100000 /* Seeds looked at beforehand: about a second. */
 
 /* A worker: a process that is told seeds over one pipe and answers over another. */
 struct worker {
@@ -24,20 +25,12 @@ struct worker {
 static void print_violation(const struct campaign_options *options,
                             const struct world_result *result)
 {
-    char replay[128] = "";
-    if (options->world.partition_nodes > 0) {
-        partitions_replay(options->world.partition_nodes, result->seed, replay, sizeof replay);
-    } else if (options->world.nodes_forced > 0) {
-        (void)snprintf(replay, sizeof replay, "--seed %" PRIu64 " --nodes %u", result->seed,
-                       options->world.nodes_forced);
-    } else {
-        (void)snprintf(replay, sizeof replay, "--seed %" PRIu64, result->seed);
-    }
-    (void)printf("VIOLATION seed=%" PRIu64
-                 " checker=%s at=%.3fs\n  %s\n  replay: quorate-sim %s --verbose\n",
-                 result->seed, result->violation.checker, (double)result->violation.at_us / 1e6,
-                 result->violation.reason, replay);
+    struct buf text = {0};
+    report_violation(&options->origin, &options->changes, result, &text);
+    const struct bytes bytes = buf_bytes(&text);
+    (void)fwrite(bytes.data, 1, bytes.size, stdout);
     (void)fflush(stdout);
+    buf_deinit(&text);
 }
 
 /* A mixing step, so that sums of seeds' hashes do not cancel out. */
@@ -64,24 +57,37 @@ static void add(const struct campaign_options *options,
     }
 }
 
-static void run_one(const struct campaign_options *options, uint64_t seed, struct world_result *out)
+bool campaign_fits(const struct campaign_options *options,
+                   uint64_t *out_seed,
+                   const char **out_error)
 {
-    struct sim_options world = options->world;
-    if (world.partition_nodes > 0) {
-        partitions_options(&world, seed);
-    } else {
-        sim_options_draw(&world, seed);
+    if (option_changes_are_empty(&options->changes)) {
+        return true; /* What is drawn fits. */
     }
-    world_run(&world, out);
+    for (uint64_t i = 0; i < options->seed_count && i < FITS_MAX; i++) {
+        struct sim_options world = {0};
+        const uint64_t seed = options->first_seed + i;
+        if (!option_changes_resolve(&options->changes, seed, &world, out_error)) {
+            *out_seed = seed;
+            return false;
+        }
+    }
+    return true;
 }
 
 void campaign_run_seed(const struct campaign_options *options,
                        uint64_t seed,
-                       struct campaign_result *result)
+                       struct world_result *out)
 {
-    struct world_result one;
-    run_one(options, seed, &one);
-    add(options, &one, result);
+    struct sim_options world = {.verbose = options->verbose};
+    const char *error = NULL;
+    Q_CHECK(option_changes_resolve(&options->changes, seed, &world, &error));
+    world_run(&world, out);
+    if (out->violation.found && !world.verbose) { /* Shown to a human: it had better be true. */
+        struct world_result again;
+        world_run(&world, &again);
+        out->hash_again = again.hash;
+    }
 }
 
 static bool transfer(int fd, void *data, size_t size, bool writes)
@@ -106,7 +112,7 @@ static _Noreturn void work(const struct campaign_options *options, int seeds, in
     uint64_t seed = 0;
     while (transfer(seeds, &seed, sizeof seed, false)) {
         struct world_result one;
-        run_one(options, seed, &one);
+        campaign_run_seed(options, seed, &one);
         if (!transfer(results, &one, sizeof one, true)) {
             break;
         }

@@ -2,11 +2,12 @@
 #ifndef Q_SIM_CAMPAIGN_H
 #define Q_SIM_CAMPAIGN_H
 
-#include "sim/options.h"
-#include "sim/world.h"
+#include "sim/report.h"
 
 struct campaign_options {
-    struct sim_options world; /* Forced fields only; the rest is drawn per seed. */
+    struct option_changes changes; /* The rest is drawn per seed. */
+    bool verbose;
+    struct origin origin;
     uint64_t first_seed;
     uint64_t seed_count;
     uint32_t jobs;
@@ -24,11 +25,16 @@ struct campaign_result {
     uint64_t hash;                      /* Does not depend on the order in which seeds ended. */
 };
 
-/* Runs one seed in this process and adds it to `result`; prints its violation, if any. */
+/* False when the options of one of the seeds do not fit together; *out_error says why, and
+ * *out_seed which. */
+bool campaign_fits(const struct campaign_options *options,
+                   uint64_t *out_seed,
+                   const char **out_error);
+/* Runs one seed in this process; the options must fit. */
 void campaign_run_seed(const struct campaign_options *options,
                        uint64_t seed,
-                       struct campaign_result *result);
-/* Runs them all in `jobs` worker processes. */
+                       struct world_result *out);
+/* Runs them all in `jobs` worker processes; prints each violation. */
 void campaign_run(const struct campaign_options *options, struct campaign_result *result);
 /* The last line: seeds=N hours=H ops=N faults=N violations=N hash=X */
 void campaign_print(const struct campaign_result *result);

@@ -149,7 +149,7 @@ static void draw_operation(struct client *client, size_t slot_number)
     } else {
         world->operations_left--;
         workload_draw(&world->workload, &slot->operation, client->number,
-                      SIM_WALL_BASE_MS + world->now_us / MILLISECOND);
+                      SIM_WALL_BASE_MS + world->now_us / MILLISECOND - world->options.id_age_ms);
         const bool is_late = world->now_us > world->options.duration_us / 4;
         if (world->options.selftest && !world->selftest_done && is_late &&
             slot->operation.kind == HISTORY_PUSH) {

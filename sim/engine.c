@@ -10,6 +10,8 @@ struct sim_engine {
     struct engine_ops ops;
     struct prng prng;
     uint32_t flush_ppm;
+    uint32_t flush_polls_max;
+    uint32_t flush_polls; /* Until the flush under way is done; 0 = none. */
     bool is_off;
 };
 
@@ -26,8 +28,14 @@ static int sim_get(struct engine *engine, struct bytes key, struct engine_value 
 
 static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
 {
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->get_persisted(inner, key, out);
+    struct sim_engine *sim = of(engine);
+    if (sim->flush_polls > 0 && --sim->flush_polls == 0) {
+        const int err = sim->inner->ops->flush(sim->inner, true);
+        if (err != Q_OK) {
+            return err;
+        }
+    }
+    return sim->inner->ops->get_persisted(sim->inner, key, out);
 }
 
 static int sim_write(struct engine *engine, const struct engine_operation *operations, size_t count)
@@ -46,7 +54,15 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
 static int sim_flush(struct engine *engine, bool wait)
 {
     struct sim_engine *sim = of(engine);
-    return sim->is_off ? Q_EIO : sim->inner->ops->flush(sim->inner, wait);
+    if (sim->is_off) {
+        return Q_EIO;
+    }
+    if (!wait && sim->flush_polls_max > 0) {
+        sim->flush_polls = (uint32_t)prng_between(&sim->prng, 1, sim->flush_polls_max);
+        return Q_OK;
+    }
+    sim->flush_polls = 0;
+    return sim->inner->ops->flush(sim->inner, wait);
 }
 
 static struct engine_snapshot *sim_snapshot_new(struct engine *engine)
@@ -75,11 +91,12 @@ static void sim_close(struct engine *engine)
     sim_engine_free(engine);
 }
 
-struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm)
+struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm, uint32_t flush_polls_max)
 {
     struct sim_engine *sim = heap_alloc(sizeof *sim);
     sim->inner = memory_engine_new();
     sim->flush_ppm = flush_ppm;
+    sim->flush_polls_max = flush_polls_max;
     prng_init(&sim->prng, seed);
     sim->ops = *sim->inner->ops; /* Values and iterators are the inner engine's own. */
     sim->ops.get = sim_get;
@@ -107,6 +124,7 @@ void sim_engine_free(struct engine *engine)
 void sim_engine_power_off(struct engine *engine)
 {
     of(engine)->is_off = true;
+    of(engine)->flush_polls = 0;
 }
 
 void sim_engine_power_on(struct engine *engine)

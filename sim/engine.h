@@ -9,8 +9,9 @@
 #include "store/engine.h"
 
 /* `flush_ppm`: how often a write makes everything persistent, as RocksDB does when a memtable is
- * full. The caller owns it: sim_engine_free. */
-struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm);
+ * full. A flush that nobody waits for takes up to `flush_polls_max` looks at what is persistent; 0:
+ * it is done at once. The caller owns it: sim_engine_free. */
+struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm, uint32_t flush_polls_max);
 void sim_engine_free(struct engine *engine);
 void sim_engine_power_off(struct engine *engine);
 /* After the process has let go of its snapshots and iterators. */

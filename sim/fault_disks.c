@@ -1,4 +1,5 @@
 /* Faults of disks. */
+#include "sim/atlas.h"
 #include "sim/fault_kinds.h"
 
 void fault_disk_slow(struct world *world)
@@ -69,12 +70,15 @@ void fault_rot(struct world *world)
     struct segments segments = {.prng = &world->prng};
     const struct files *files = disk_files(host->disk);
     (void)files->list(files->context, "wal", visit_segment, &segments);
-    if (world->options.node_count < 3 || segments.chosen[0] == '\0') {
+    if (!atlas_may_damage(world, host) || segments.chosen[0] == '\0') {
         return;
     }
     host_crash(host, true, fault_draw_length(world));
     char path[SEGMENT_NAME_SIZE + 4] = "wal/";
     memcpy(path + 4, segments.chosen, SEGMENT_NAME_SIZE);
     host->is_rotten = disk_rot(host->disk, path);
+    if (host->is_rotten) {
+        atlas_damaged(host);
+    }
     world_trace(world, "node %u: a bit of %s flips", host->id, path);
 }

@@ -6,6 +6,8 @@
 
 #include "sim/world.h"
 
+/* Any node; in a third of the cases one that leads, where faults hurt most. */
+node_id fault_pick_node(struct world *world);
 /* A machine whose process is up and not paused, or NULL when the one drawn is not. */
 struct host *fault_pick_host(struct world *world);
 /* EVENT_FAULT_END of this class comes with `what` after so long. */
@@ -19,9 +21,26 @@ uint64_t fault_draw_length(struct world *world);
 /* fault_links.c: */
 void fault_partition(struct world *world);
 void fault_partition_end(struct world *world, uint64_t number);
+void fault_one_way(struct world *world);
+void fault_bridge(struct world *world);
 void fault_link(struct world *world);
+void fault_flap(struct world *world);
 void fault_clog(struct world *world);
 void fault_reset(struct world *world);
+/* A partition that blocks nothing yet; NULL when there are too many. Fill in what it blocks and
+ * whether it resets, then let it begin. FOREVER is a time too. */
+struct partition *faults_partition_new(struct world *world);
+void faults_partition_begin(struct world *world, struct partition *partition, uint64_t takes_us);
+/* As faults_partition_begin, up and down with a period that is drawn. */
+void faults_flap(struct world *world, struct partition *partition, uint64_t takes_us);
+
+/* fault_frames.c: */
+void fault_half_open(struct world *world);
+void fault_half_open_end(struct world *world, uint64_t what);
+void fault_cut(struct world *world);
+void fault_foreign(struct world *world);
+void fault_bandwidth(struct world *world);
+void fault_bandwidth_end(struct world *world, uint64_t what);
 
 /* fault_machines.c: */
 void fault_kill(struct world *world);

@@ -1,5 +1,6 @@
 /* What goes wrong and when: each class that is on comes again and again at its own mean interval.
  */
+#include "base/hash.h"
 #include "sim/draw.h"
 #include "sim/fault_kinds.h"
 
@@ -10,7 +11,14 @@ struct fault_kind {
 
 static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_PARTITION] = {fault_partition, fault_partition_end},
-    [FAULT_LINK] = {fault_link, NULL}, /* Ends as a partition. */
+    [FAULT_ONE_WAY] = {fault_one_way, NULL}, /* These end as a partition. */
+    [FAULT_BRIDGE] = {fault_bridge, NULL},
+    [FAULT_LINK] = {fault_link, NULL},
+    [FAULT_FLAP] = {fault_flap, NULL},
+    [FAULT_HALF_OPEN] = {fault_half_open, fault_half_open_end},
+    [FAULT_CUT] = {fault_cut, NULL},
+    [FAULT_FOREIGN] = {fault_foreign, NULL},
+    [FAULT_BANDWIDTH] = {fault_bandwidth, fault_bandwidth_end},
     [FAULT_CLOG] = {fault_clog, NULL},
     [FAULT_RESET] = {fault_reset, NULL},
     [FAULT_KILL] = {fault_kill, NULL},
@@ -25,14 +33,27 @@ static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_ROT] = {fault_rot, NULL},
 };
 
+/* Each fault has a source of randomness of its own, so that it comes at the same time and hits the
+ * same thing whatever else happens in the run. The shrinker lives of that: it can leave one fault
+ * out and keep the others. */
+static struct prng source_of(const struct world *world, enum fault_class class, uint64_t number)
+{
+    struct prng prng;
+    prng_init(&prng, hash_bytes_seeded(bytes_of_text(fault_name(class)), world->options.seed) +
+                         number * UINT64_C(0xD1B54A32D192ED03));
+    return prng;
+}
+
+/* When the next one of the class comes. */
 static void schedule(struct world *world, enum fault_class class)
 {
     const uint64_t mean = world->options.fault_interval_us[class];
     if (mean == 0) {
         return;
     }
+    struct prng prng = source_of(world, class, 2 * world->faults_by_class[class]);
     events_push(&world->events,
-                (struct event){.at_us = world->now_us + draw_exponential(&world->prng, mean),
+                (struct event){.at_us = world->now_us + draw_exponential(&prng, mean),
                                .kind = EVENT_FAULT,
                                .a = (uint64_t) class});
 }
@@ -46,9 +67,24 @@ void faults_init(struct world *world)
 
 /* ---- for the classes ---- */
 
+node_id fault_pick_node(struct world *world)
+{
+    const node_id any = (node_id)prng_between(&world->prng, 1, world->options.node_count);
+    if (prng_chance(&world->prng, 2, 3)) {
+        return any;
+    }
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        if (raft != NULL && raft->role == RAFT_LEADER) {
+            return id;
+        }
+    }
+    return any;
+}
+
 struct host *fault_pick_host(struct world *world)
 {
-    struct host *host = &world->hosts[prng_between(&world->prng, 1, world->options.node_count)];
+    struct host *host = &world->hosts[fault_pick_node(world)];
     return host->node != NULL && !host_is_paused(host) ? host : NULL;
 }
 
@@ -73,22 +109,43 @@ void faults_happen(struct world *world, const struct event *event)
         return;
     }
     const enum fault_class class = (enum fault_class)event->a;
+    const uint64_t number = ++world->faults_by_class[class];
     schedule(world, class);
+    if (!fault_set_has(&world->options.only_faults, class, number)) {
+        return;
+    }
     world->fault_count++;
-    world->faults_by_class[class]++;
+    world_trace(world, "fault %s:%llu", fault_name(class), (unsigned long long)number);
+    const struct prng others = world->prng;
+    world->prng = source_of(world, class, 2 * number - 1);
     KINDS[class].begin(world);
+    world->prng = others;
 }
 
 void faults_end(struct world *world, const struct event *event)
 {
-    if (world->phase == PHASE_FIRE) {
-        KINDS[event->a].end(world, event->b);
+    KINDS[event->a].end(world, event->b);
+}
+
+/* What is in flight of the faults that have ended is not to disturb for long: connections with a
+ * backlog of more than a second break, as do those that are half open. */
+static void heal_connections(struct world *world)
+{
+    const struct network *network = &world->network;
+    for (node_id from = 1; from <= world->options.node_count; from++) {
+        for (node_id to = 1; to <= world->options.node_count; to++) {
+            if (from != to && (network_is_half_open(network, from, to) ||
+                               network_last_arrival(network, from, to) > world->now_us + SECOND)) {
+                faults_break(world, from, to);
+            }
+        }
     }
 }
 
 void faults_heal(struct world *world)
 {
     network_heal(&world->network);
+    heal_connections(world);
     for (size_t i = 0; i < PARTITIONS_MAX; i++) {
         world->partitions[i].number = 0;
     }

@@ -35,13 +35,31 @@ static struct buf *env_peer_begin(void *context, node_id to)
     if (host->node == NULL && !host->is_in_start) {
         return NULL; /* The process is being torn down. */
     }
-    if (!host->world->network.connected[host->id][to]) {
+    const struct network *network = &host->world->network;
+    if (!network_is_connected(network, host->id, to)) {
+        return NULL;
+    }
+    if (!network_takes(network, host->world->now_us, host->id, to)) {
+        host->sent_at_us[to] = host->world->now_us; /* What it owes that peer it has tried. */
         return NULL;
     }
     Q_CHECK(host->sending_to == NODE_NONE);
     host->sending_to = to;
     buf_clear(&host->outgoing);
     return &host->outgoing;
+}
+
+/* Strangers may say anything: only what members say counts. */
+static void check_header(struct host *host, struct bytes body)
+{
+    struct reader r = reader_of(body);
+    struct peer_header header;
+    peer_header_read(&r, &header);
+    if (!r.failed && header.type != PEER_HELLO) {
+        host->said_incarnation = header.from_incarnation;
+        check_incarnation(&host->world->violation, host->id, host->said_before,
+                          header.from_incarnation);
+    }
 }
 
 static bool is_raft_message(struct bytes body)
@@ -87,8 +105,8 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const char *error = NULL;
     struct raft_message message;
     const struct raft *raft = host_raft(host);
-    if (raft != NULL && node_takes_part(host->node) &&
-        node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
+    if (raft != NULL && node_takes_part(host->node) && node_health(host->node, &error) == Q_OK &&
+        read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
     }
 }
@@ -133,6 +151,7 @@ static void env_peer_end(void *context, node_id to)
                                 .to = to,
                                 .cluster_id = host->node == NULL ? 0 : node_cluster_id(host->node),
                                 .body = buf_bytes(&host->outgoing)};
+    check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
         if (host->world->options.verbose) {
@@ -195,7 +214,7 @@ static void check_duties(struct host *host, struct mirror *mirror)
         host->leader_since_us = now_us;
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer == host->id || !world->network.connected[host->id][peer]) {
+        if (peer == host->id || !network_is_connected(&world->network, host->id, peer)) {
             continue;
         }
         uint64_t since_us = host->sent_at_us[peer];
@@ -293,7 +312,8 @@ void host_init(struct host *host, struct world *world, node_id id)
     *host = (struct host){.world = world, .id = id, .timer_at_us = UINT64_MAX};
     struct prng *prng = &world->prng;
     host->disk = disk_new(prng_next(prng));
-    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm);
+    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm,
+                                  world->options.engine_flush_polls);
     const uint32_t drift = world->options.drift_ppm_max;
     host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
     const uint32_t offset = world->options.wall_offset_ms_max;
@@ -324,6 +344,8 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .value_size_max = VALUE_SIZE_DEFAULT,
                                  .log_keep_bytes = options->log_keep_bytes,
                                  .wal_segment_size = options->wal_segment_size,
+                                 .append_size_max = options->append_size_max,
+                                 .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);
@@ -384,6 +406,15 @@ static bool start_node(struct host *host)
     return false;
 }
 
+static void dial(struct world *world, node_id from, node_id to)
+{
+    events_push(&world->events,
+                (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
+                               .kind = EVENT_RECONNECT,
+                               .a = from,
+                               .b = to});
+}
+
 void host_start(struct host *host)
 {
     struct world *world = host->world;
@@ -396,6 +427,10 @@ void host_start(struct host *host)
     host->turn_scheduled = false;
     host->sending_to = NODE_NONE;
     host->hashed_at = 0;
+    if (host->said_incarnation > host->said_before) {
+        host->said_before = host->said_incarnation;
+    }
+    host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
     if (!start_node(host)) {
@@ -416,11 +451,8 @@ void host_start(struct host *host)
         host->heard_at_us[peer] = HEARD_NEVER;
         host->incarnation_of[peer] = 0;
         if (peer != host->id) {
-            events_push(&world->events,
-                        (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
-                                       .kind = EVENT_RECONNECT,
-                                       .a = host->id,
-                                       .b = peer});
+            dial(world, host->id, peer);
+            dial(world, peer, host->id);
         }
     }
     host_turn(host);
@@ -466,8 +498,16 @@ void host_crash(struct host *host, bool power, uint64_t down_us)
                          (unsigned long long)disk_open_count(host->disk));
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer != host->id && world->network.connected[host->id][peer]) {
-            faults_reset(world, host->id, peer);
+        if (peer == host->id) {
+            continue;
+        }
+        /* Without power nobody closes its connections: peers may notice late. */
+        if (power && prng_chance(&world->prng, 1, 2)) {
+            faults_half_open(world, peer, host->id);
+        }
+        faults_break(world, host->id, peer);
+        if (!network_is_half_open(&world->network, peer, host->id)) {
+            faults_break(world, peer, host->id);
         }
     }
     if (power) {
@@ -595,6 +635,30 @@ void host_touch(struct host *host)
                                                .incarnation = host->incarnation});
 }
 
+/* Is this a request for a vote of a later term, not forced, that meets a node with a leader? */
+static bool hears_leader(const struct host *host, const struct raft *raft, struct bytes body)
+{
+    struct raft_message message;
+    if (!read_message(body, &message) || message.forced || message.term <= raft->hard.term ||
+        (message.kind != RAFT_MSG_PRE_VOTE && message.kind != RAFT_MSG_VOTE)) {
+        return false;
+    }
+    const uint64_t now_ms = sim_clock_monotonic_ms(&host->clock, host->world->now_us);
+    return raft->role == RAFT_LEADER ||
+           (raft->leader != NODE_NONE &&
+            now_ms < raft->leader_heard_at_ms + raft->config.election_min_ms);
+}
+
+/* A frame of another cluster changes nothing, whatever it says. */
+static void receive_foreign(struct host *host, const struct raft *raft, const struct frame *frame)
+{
+    struct raft before;
+    memcpy(&before, raft, sizeof before);
+    node_receive(host->node, frame->from, frame->cluster_id, frame->body);
+    check_foreign(&host->world->oracle, host->id, &before, host_raft(host));
+    host_touch(host);
+}
+
 void host_message(struct host *host, struct event *event)
 {
     struct world *world = host->world;
@@ -609,15 +673,27 @@ void host_message(struct host *host, struct event *event)
     }
     struct frame frame;
     const int err = network_arrive(&world->network, event, &frame);
-    if (err == Q_ECORRUPT) {
-        faults_reset(world, from, host->id);
+    if (err == Q_ECORRUPT || err == Q_EAGAIN) {
+        world_trace(world, "node %u breaks the connection of %u: %s", host->id, from,
+                    err == Q_EAGAIN ? "it ended within a frame" : "a frame is wrong");
+        faults_break(world, from, host->id);
     }
     if (err != Q_OK) {
         return;
     }
     world_note(world, hash_bytes(frame.body), event->node);
     host->heard_at_us[from] = world->now_us;
+    const struct raft *raft = host_raft(host);
+    const size_t outbox_before =
+        raft == NULL || !hears_leader(host, raft, frame.body) ? SIZE_MAX : raft->outbox_count;
+    if (raft != NULL && frame.cluster_id != node_cluster_id(host->node)) {
+        receive_foreign(host, raft, &frame);
+        return;
+    }
     node_receive(host->node, from, frame.cluster_id, frame.body);
+    if (outbox_before != SIZE_MAX) {
+        check_loyal(&world->oracle, raft, outbox_before);
+    }
     if (is_raft_message(frame.body)) {
         check_arrived(host, from, frame.body);
     }
@@ -626,9 +702,6 @@ void host_message(struct host *host, struct event *event)
 
 void host_peer(struct host *host, node_id peer, bool connected)
 {
-    if (connected != host->world->network.connected[host->id][peer]) {
-        return; /* It has changed again meanwhile. */
-    }
     host->sent_at_us[peer] = host->world->now_us;
     node_peer_changed(host->node, peer, connected);
     host_touch(host);

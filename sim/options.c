@@ -1,6 +1,10 @@
 #include "sim/options.h"
 
+#include "base/check.h"
+#include "base/hash.h"
+#include "node/machine/machine.h"
 #include "sim/draw.h"
+#include "sim/partitions.h"
 
 #define SECOND UINT64_C(1000000)
 
@@ -14,9 +18,29 @@ const char *fault_name(enum fault_class class)
     return NAMES[class];
 }
 
+/* ---- plain ---- */
+
+void sim_options_plain(struct sim_options *out, uint64_t seed)
+{
+    *out = (struct sim_options){
+        .seed = seed,
+        .verbose = out->verbose,
+#define X(type, field, name, min, max, plain, text) .field = (plain),
+        OPTION_MAP(X)
+#undef X
+            .network =
+            {
+#define X(type, field, name, min, max, plain, text) .field = (plain),
+                NETWORK_OPTION_MAP(X)
+#undef X
+            },
+    };
+}
+
+/* ---- drawn ---- */
+
 static void draw_network(struct network_options *out, struct prng *prng)
 {
-    *out = (struct network_options){0};
     out->delay_min_us = draw_log_uniform(prng, 20, 2000);
     out->delay_mean_us = draw_log_uniform(prng, 50, 10000);
     if (prng_chance(prng, 1, 4)) { /* Far apart: much is always in flight. */
@@ -41,16 +65,37 @@ static void draw_network(struct network_options *out, struct prng *prng)
     }
 }
 
-static void draw_faults(struct sim_options *out, struct prng *prng)
+static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        /* Each from a source of its own, so that a new class changes no other. */
+        struct prng own;
+        prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
         out->fault_interval_us[i] =
-            prng_chance(prng, 1, 2) ? draw_log_uniform(prng, SECOND / 2, 60 * SECOND) : 0;
+            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, 60 * SECOND) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         for (size_t i = 0; i < FAULT_CLASSES; i++) {
             out->fault_interval_us[i] = 0;
         }
+    }
+}
+
+/* Small batches stop a node half way where it otherwise never stops; slow flushes leave an
+ * installed snapshot in doubt; old request ids are forgotten during the run. */
+static void draw_limits(struct sim_options *out, struct prng *prng)
+{
+    if (prng_chance(prng, 1, 3)) {
+        out->append_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
+    }
+    if (prng_chance(prng, 1, 3)) {
+        out->apply_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
+    }
+    if (prng_chance(prng, 1, 2)) {
+        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+    }
+    if (prng_chance(prng, 1, 4)) {
+        out->id_age_ms = (uint32_t)(ID_KEEP_MS - prng_between(prng, 1000, 60000));
     }
 }
 
@@ -90,18 +135,15 @@ static void make_hot(struct sim_options *out, struct prng *prng)
 
 void sim_options_draw(struct sim_options *out, uint64_t seed)
 {
-    static const uint32_t NODE_COUNTS[] = {1, 3, 3, 3, 5};
+    static const uint32_t NODE_COUNTS[] = {1, 2, 3, 3, 3, 3, 3, 4, 5, 5};
     static const uint64_t SEGMENTS[] = {16384, 65536, 262144};
     static const uint64_t KEEPS[] = {1024, 8192, 65536, 1048576};
     static const uint32_t SWITCHES[] = {5, 25, 100};
     static const uint32_t PADDINGS[] = {0, 0, 200, 2000};
     struct prng prng;
     prng_init(&prng, seed);
-    out->seed = seed;
-    out->node_count = NODE_COUNTS[prng_below(&prng, 5)];
-    if (out->nodes_forced > 0) {
-        out->node_count = out->nodes_forced;
-    }
+    sim_options_plain(out, seed);
+    out->node_count = NODE_COUNTS[prng_below(&prng, sizeof NODE_COUNTS / sizeof NODE_COUNTS[0])];
     out->client_count = (uint32_t)prng_between(&prng, 2, 16);
     out->operation_count = (uint32_t)draw_log_uniform(&prng, 200, 3000);
     out->duration_us = draw_log_uniform(&prng, 15 * SECOND, 300 * SECOND);
@@ -114,10 +156,55 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     out->value_padding_max = PADDINGS[prng_below(&prng, 4)];
     out->keys_per_class = (uint32_t)prng_between(&prng, 1, 5);
     out->engine_flush_ppm = (uint32_t)draw_log_uniform(&prng, 100, 200000);
+    draw_limits(out, &prng);
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
-    draw_faults(out, &prng);
+    draw_faults(out, seed, &prng);
     if (prng_chance(&prng, 1, 8)) {
         make_hot(out, &prng);
     }
+}
+
+/* ---- what goes together ---- */
+
+static bool partition_fits(const struct sim_options *options)
+{
+    const uint32_t nodes = options->partition_nodes;
+    return nodes == 0 || (partitions_nodes_are_enumerated(nodes) && options->node_count == nodes &&
+                          options->partition_pattern < partitions_pattern_count(nodes) &&
+                          options->partition_leader >= 1 && options->partition_leader <= nodes);
+}
+
+bool sim_options_fit(const struct sim_options *options, const char **out_error)
+{
+    *out_error = "";
+    if (options->election_min_ms > options->election_max_ms) {
+        *out_error = "election_min_ms must be at most election_max_ms";
+    } else if (options->heartbeat_ms >= options->election_min_ms) {
+        *out_error = "heartbeat_ms must be below election_min_ms";
+    } else if (!partition_fits(options)) {
+        *out_error = "partition_nodes must be 0, 3 or 5 and equal to nodes, with a pattern and a "
+                     "leader of these";
+    }
+    return **out_error == '\0';
+}
+
+/* ---- sets of faults ---- */
+
+bool fault_set_has(const struct fault_set *set, enum fault_class class, uint64_t number)
+{
+    Q_CHECK(number > 0);
+    if (!set->is_limited) {
+        return true;
+    }
+    const uint64_t bit = number - 1;
+    return number <= FAULTS_NAMED_MAX && (set->bits[class][bit / 64] >> bit % 64 & 1) != 0;
+}
+
+void fault_set_add(struct fault_set *set, enum fault_class class, uint64_t number)
+{
+    Q_CHECK(number > 0 && number <= FAULTS_NAMED_MAX);
+    const uint64_t bit = number - 1;
+    set->is_limited = true;
+    set->bits[class][bit / 64] |= UINT64_C(1) << bit % 64;
 }

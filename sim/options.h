@@ -6,11 +6,83 @@
 #ifndef Q_SIM_OPTIONS_H
 #define Q_SIM_OPTIONS_H
 
-#include "sim/network.h"
+#include "base/ids.h"
+#include "base/limits.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLIENTS_MAX      16
+#define PIPELINE_MAX     8
+#define FAULTS_NAMED_MAX 1024 /* Faults of one class that can be left out by number. */
+
+/* Type, field, name, smallest, largest and plain value, and what it is if the name does not say. A
+ * new row is a new option: declared, printed, parsed and shrunk; sim_options_draw draws it. The
+ * plain value is the simplest one: what the shrinker tries, and what the field has when nothing is
+ * drawn (draw=0). */
+#define OPTION_MAP(X)                                                                              \
+    X(uint32_t, node_count, "nodes", 1, NODES_MAX, 1, "")                                          \
+    X(uint32_t, client_count, "clients", 1, CLIENTS_MAX, 1, "")                                    \
+    X(uint32_t, operation_count, "operations", 1, 1000000, 1, "")                                  \
+    X(uint64_t, duration_us, "duration_us", 1000, 86400000000, 1000, "of the phase with faults")   \
+    X(uint32_t, pipeline_max, "pipeline", 1, PIPELINE_MAX, 1, "operations a client has under way") \
+    X(uint64_t, patience_us, "patience_us", 1000, 60000000, 2000000,                               \
+      "a client leaves a silent node")                                                             \
+    X(uint32_t, switch_percent, "switch_percent", 0, 100, 0,                                       \
+      "how often it leaves one that answers")                                                      \
+    X(uint32_t, heartbeat_ms, "heartbeat_ms", 1, 1000, 50, "")                                     \
+    X(uint32_t, election_min_ms, "election_min_ms", 2, 5000, 300, "")                              \
+    X(uint32_t, election_max_ms, "election_max_ms", 2, 5000, 600, "")                              \
+    X(uint32_t, request_timeout_ms, "request_timeout_ms", 1, 60000, 1000, "")                      \
+    X(uint64_t, wal_segment_size, "wal_segment_size", 4096, 1073741824, 65536, "")                 \
+    X(uint64_t, log_keep_bytes, "log_keep_bytes", 1024, 1073741824, 65536, "")                     \
+    X(uint32_t, append_size_max, "append_size", 0, 1048576, 0, "of entries in one message")        \
+    X(uint32_t, apply_size_max, "apply_size", 0, 1048576, 0, "of entries applied in one go")       \
+    X(uint32_t, parked_max, "parked_max", 1, 1000000, 1000, "requests that may wait in a node")    \
+    X(uint32_t, value_padding_max, "value_padding", 0, 4000, 0, "")                                \
+    X(uint32_t, keys_per_class, "keys", 1, 8, 1, "of each class of the workload")                  \
+    X(uint64_t, turn_delay_us, "turn_delay_us", 0, 1000000, 0,                                     \
+      "a node gathers events before a turn")                                                       \
+    X(uint32_t, engine_flush_ppm, "engine_flush_ppm", 0, 1000000, 10000,                           \
+      "writes that persist all")                                                                   \
+    X(uint32_t, engine_flush_polls, "engine_flush_polls", 0, 10000, 0,                             \
+      "looks at a flush until it is done")                                                         \
+    X(uint32_t, id_age_ms, "id_age_ms", 0, 600000, 0, "of a request id when it is first used")     \
+    X(uint64_t, sync_mean_us, "sync_mean_us", 0, 10000000, 500, "")                                \
+    X(uint32_t, drift_ppm_max, "drift_ppm", 0, 100000, 0, "of monotonic clocks")                   \
+    X(uint32_t, wall_offset_ms_max, "wall_offset_ms", 0, 3600000, 0, "")                           \
+    X(uint32_t, variation, "variation", 0, 1000000, 0, "another run of the same (not drawn)")      \
+    X(bool, selftest, "selftest", 0, 1, 0, "drop one acknowledged write (not drawn)")              \
+    X(uint32_t, partition_nodes, "partition_nodes", 0, 5, 0, "enumerated partition (not drawn)")   \
+    X(uint32_t, partition_pattern, "partition_pattern", 0, 100000, 0, "its links")                 \
+    X(node_id, partition_leader, "partition_leader", 0, 5, 0, "who leads when links are cut")      \
+    X(bool, partition_resets, "partition_resets", 0, 1, 0, "connections break, not silently")
+
+/* Of the network between nodes; columns as above. */
+#define NETWORK_OPTION_MAP(X)                                                                      \
+    X(uint64_t, delay_min_us, "delay_min_us", 0, 10000000, 100, "")                                \
+    X(uint64_t, delay_mean_us, "delay_mean_us", 0, 10000000, 500,                                  \
+      "exponential, above the minimum")                                                            \
+    X(uint32_t, tail_ppm, "tail_ppm", 0, 1000000, 0, "frames that take up to tail_max_us")         \
+    X(uint64_t, tail_max_us, "tail_max_us", 0, 60000000, 0, "")                                    \
+    X(uint32_t, loss_ppm, "loss_ppm", 0, 1000000, 0, "")                                           \
+    X(uint32_t, duplicate_ppm, "duplicate_ppm", 0, 1000000, 0, "")                                 \
+    X(uint32_t, replay_ppm, "replay_ppm", 0, 1000000, 0, "frames that come again seconds later")   \
+    X(uint32_t, flip_ppm, "flip_ppm", 0, 1000000, 0, "frames with one flipped bit")                \
+    X(bool, reorder, "reorder", 0, 1, 0, "else a link delivers in order, as TCP does")
+
+/* A new row is a new class: its mean interval is the option <name>_every_us. */
 #define FAULT_MAP(X)                                                                               \
     X(PARTITION, "partition")   /* Full: a group of nodes cut off from the rest. */                \
     X(LINK, "link")             /* One-way, or one pair of nodes. */                               \
+    X(ONE_WAY, "one_way")       /* A group hears the rest and is not heard, or the reverse. */     \
+    X(BRIDGE, "bridge")         /* Groups that one node connects, chains and rings. */             \
+    X(FLAP, "flap")             /* Links go up and down and up. */                                 \
+    X(HALF_OPEN, "half_open")   /* A connection is gone and one end does not know. */              \
+    X(CUT, "cut")               /* A connection breaks in the middle of a frame. */                \
+    X(FOREIGN, "foreign")       /* A frame of another cluster, for another node, from nobody. */   \
+    X(BANDWIDTH, "bandwidth")   /* Links carry few bytes a second for a while. */                  \
     X(CLOG, "clog")             /* All links of a node hold everything back for a while. */        \
     X(RESET, "reset")           /* A connection between two nodes breaks and comes back. */        \
     X(KILL, "kill")             /* A process dies; the page cache stays. */                        \
@@ -31,44 +103,43 @@ enum fault_class {
         FAULT_CLASSES
 };
 
+struct network_options {
+#define X(type, field, ...) type field;
+    NETWORK_OPTION_MAP(X)
+#undef X
+};
+
+/* Which faults of a run happen: the n-th of a class (from 1) is bit n - 1 of its row. */
+struct fault_set {
+    bool is_limited; /* False: all of them. */
+    uint64_t bits[FAULT_CLASSES][FAULTS_NAMED_MAX / 64];
+};
+
+/* Together with the seed these determine a run. */
 struct sim_options {
     uint64_t seed;
-    uint32_t node_count;
-    uint32_t client_count;
-    uint32_t operation_count;
-    uint64_t duration_us; /* Of the phase with faults. */
-    uint32_t pipeline_max;
-    uint64_t patience_us;    /* A client leaves a node that has not answered for this long ... */
-    uint32_t switch_percent; /* ... and one that has with this probability. */
-    uint32_t heartbeat_ms;
-    uint32_t election_min_ms;
-    uint32_t election_max_ms;
-    uint32_t request_timeout_ms;
-    uint64_t wal_segment_size;
-    uint64_t log_keep_bytes;
-    uint32_t parked_max;
-    uint32_t value_padding_max;
-    uint32_t keys_per_class;
-    uint64_t turn_delay_us; /* A node gathers events this long before its turn. */
-    uint32_t engine_flush_ppm;
-    uint64_t sync_mean_us;
-    uint32_t drift_ppm_max;
-    uint32_t wall_offset_ms_max;
+#define X(type, field, ...) type field;
+    OPTION_MAP(X)
+#undef X
     struct network_options network;
     uint64_t fault_interval_us[FAULT_CLASSES]; /* Mean; 0 = off. */
-    /* Not drawn. */
-    uint32_t nodes_forced; /* 0 = drawn. */
+    struct fault_set only_faults;
+    /* Changes nothing in the run. */
     bool verbose;
-    bool selftest; /* Drop one acknowledged write inside the cluster. */
-    /* Partitions by enumeration (sim/partitions); partition_nodes 0 = an ordinary run. */
-    uint32_t partition_nodes;
-    uint32_t partition_pattern;
-    node_id partition_leader;
-    bool partition_resets; /* Cut connections break at once instead of standing silently. */
 };
 
 const char *fault_name(enum fault_class class);
-/* Draws everything from `seed`. The last fields of `out` are kept. */
+/* Everything plain: a calm run of one node. Keeps `verbose`. */
+void sim_options_plain(struct sim_options *out, uint64_t seed);
+/* Draws everything from `seed`. Keeps `verbose`. */
 void sim_options_draw(struct sim_options *out, uint64_t seed);
+/* True when a run can have these options together; else *out_error says why not. Values within
+ * the bounds of their rows may still contradict each other. */
+bool sim_options_fit(const struct sim_options *options, const char **out_error);
+
+/* True when the n-th fault of that class, from 1, is to happen. */
+bool fault_set_has(const struct fault_set *set, enum fault_class class, uint64_t number);
+/* Limits the set, if it was not, to what is added; number <= FAULTS_NAMED_MAX. */
+void fault_set_add(struct fault_set *set, enum fault_class class, uint64_t number);
 
 #endif

@@ -212,7 +212,6 @@ static void happen(struct world *world, struct event *event)
 static void run_events(struct world *world)
 {
     struct event event;
-    uint64_t count = 0;
     while (world->phase != PHASE_OVER && !world->violation.found &&
            events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
@@ -230,7 +229,7 @@ static void run_events(struct world *world)
         world_note(world, event.at_us, (uint64_t)event.kind << 32 | event.node);
         happen(world, &event);
         heap_free(event.data);
-        if (++count == EVENTS_MAX) {
+        if (++world->event_count == EVENTS_MAX) {
             violation_report(&world->violation, "liveness", "the run does not end");
         }
     }
@@ -241,8 +240,10 @@ static void run_events(struct world *world)
 static void world_init(struct world *world, const struct sim_options *options)
 {
     world->options = *options;
-    prng_init(&world->prng, options->seed ^ UINT64_C(0x5157524154450001));
+    prng_init(&world->prng,
+              options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
     network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
+    world->network.node_count = options->node_count;
     workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
                   options->value_padding_max);
     oracle_init(&world->oracle, options->node_count, &world->violation);
@@ -297,10 +298,13 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
     *out_result = (struct world_result){.seed = options->seed,
                                         .simulated_us = world->now_us,
                                         .operations = world->operations_done,
+                                        .events = world->event_count,
                                         .faults = world->fault_count,
                                         .hash = world->hash,
+                                        .has_ended = true,
                                         .partition = world->partition_watch.figures,
                                         .violation = world->violation};
+    memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
     world_deinit(world);
     heap_free(world);
 }

@@ -26,8 +26,6 @@
 #include "sim/partitions.h"
 #include "sim/workload.h"
 
-#define CLIENTS_MAX       16
-#define PIPELINE_MAX      8
 #define PARTITIONS_MAX    16
 #define LOCAL_READS_MAX   4096
 #define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
@@ -35,6 +33,7 @@
 #define MILLISECOND       UINT64_C(1000)
 #define SECOND            UINT64_C(1000000)
 #define HEARD_NEVER       UINT64_MAX
+#define FOREVER           UINT64_MAX
 
 struct world;
 
@@ -49,6 +48,7 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
     bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
     bool is_condemned; /* It has done so. */
     /* The process; node is NULL while it is down. */
@@ -69,7 +69,9 @@ struct host {
     struct buf outgoing;
     raft_index hashed_at; /* Applied index of the last state hash. */
     uint64_t heard_at_us[NODES_MAX + 1];
-    uint64_t sent_at_us[NODES_MAX + 1];     /* Last message of Raft to it, or its connection. */
+    uint64_t sent_at_us[NODES_MAX + 1]; /* Last message of Raft to it, or its connection. */
+    uint64_t said_incarnation;          /* In its messages, and the highest of earlier processes. */
+    uint64_t said_before;
     uint64_t incarnation_of[NODES_MAX + 1]; /* Newest process it has a Raft message of. */
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
@@ -101,8 +103,13 @@ struct client {
     struct buf joined;
 };
 
+/* Links that are cut together, once or again and again. */
 struct partition {
-    uint64_t number; /* 0 = free. */
+    uint64_t number;    /* 0 = free. */
+    uint64_t until_us;  /* FOREVER = it stays when the others are healed. */
+    uint64_t period_us; /* 0 = cut for all the time, else it flaps. */
+    bool is_open;       /* It flaps, and its links are up. */
+    bool resets;        /* Connections break with their link instead of standing silently. */
     bool blocks[NODES_MAX + 1][NODES_MAX + 1];
 };
 
@@ -136,7 +143,8 @@ struct world {
     uint64_t partition_count;
     struct partition_watch partition_watch;
     uint64_t fault_count;
-    uint64_t faults_by_class[FAULT_CLASSES];
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
+    uint64_t event_count;
     bool selftest_done;
     raft_term quiet_term;
     struct oracle oracle;
@@ -148,8 +156,12 @@ struct world_result {
     uint64_t seed;
     uint64_t simulated_us;
     uint64_t operations;
+    uint64_t events;
     uint64_t faults;
+    uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
+    uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
     struct violation violation;
 };
@@ -206,8 +218,12 @@ void faults_init(struct world *world);
 void faults_happen(struct world *world, const struct event *event);
 void faults_end(struct world *world, const struct event *event);
 void faults_reconnect(struct world *world, const struct event *event);
-/* Breaks the connection of two nodes and lets it come back. */
+/* Breaks the connections of two nodes and lets them come back. */
 void faults_reset(struct world *world, node_id a, node_id b);
+/* As faults_reset for the connection of `from` to `to` alone. */
+void faults_break(struct world *world, node_id from, node_id to);
+/* That connection is gone, and `from` notices seconds later. */
+void faults_half_open(struct world *world, node_id from, node_id to);
 /* Ends all faults for good and starts what is down. */
 void faults_heal(struct world *world);
 

@@ -62,6 +62,19 @@ void check_follows(struct oracle *oracle,
                    node_id node,
                    const struct raft *raft,
                    const struct raft_message *message);
+/* PreVote and votes are refused while the leader is heard (section 4.2.3 of the dissertation): what
+ * a request of a later term, not forced by leadership transfer, has put into the outbox behind
+ * `outbox_before` of a node that heard its leader. */
+void check_loyal(struct oracle *oracle, const struct raft *raft, size_t outbox_before);
+/* Each process of a node has a higher incarnation than any before it: what is addressed to an
+ * earlier one is told by that. `earlier`: the highest of earlier processes, `now`: what this one
+ * writes into its messages. */
+void check_incarnation(struct violation *violation, node_id node, uint64_t earlier, uint64_t now);
+/* Before and after a node took in a frame of another cluster: nothing of Raft may have changed. */
+void check_foreign(struct oracle *oracle,
+                   node_id node,
+                   const struct raft *before,
+                   const struct raft *after);
 /* A leader sends something to every connected voter in each heartbeat interval. `silent_ms`: since
  * the last message, the connection, or its election, whichever is latest. */
 void check_heartbeats(struct oracle *oracle,

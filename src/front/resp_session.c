@@ -305,7 +305,7 @@ static void serve_by_node(struct call *call)
         (struct node_request){.request = call->request, .done = on_reply, .owner = slot};
     resp->run_writes = op_writes(call->request.op);
     resp->in_flight++;
-    if (Q_PLANT(RESP) && resp->slot_count > 1 && resp->served % 97 == 0) {
+    if (Q_PLANT(RESP) && resp->slot_count > 1 && resp->served % 7 == 0) {
         const size_t last = resp->slot_first + resp->slot_count - 1;
         resp->slots[last & (resp->slot_capacity - 1)] = slot_at(resp, resp->slot_count - 2);
         resp->slots[(last - 1) & (resp->slot_capacity - 1)] = slot;
@@ -322,7 +322,8 @@ static bool serve(struct resp_session *resp)
                         .arg_count = resp->arg_count,
                         .protocol = resp->protocol};
     const bool by_node = call.command != NULL && call.command->prepare != NULL;
-    if (by_node && resp->in_flight > 0 && op_writes(call.command->op) != resp->run_writes) {
+    if (by_node && resp->in_flight > 0 && op_writes(call.command->op) != resp->run_writes &&
+        !Q_PLANT(PIPELINE)) {
         return false;
     }
     resp->skip_this = resp->skip_next;
@@ -406,6 +407,9 @@ static void drop_command(struct resp_session *resp)
 static bool has_room(const struct resp_session *resp)
 {
     const size_t expected = resp->in_flight * resp->reply_size;
+    if (Q_PLANT(B70)) {
+        return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX;
+    }
     return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX &&
            buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
 }

@@ -71,8 +71,7 @@ static bool judge(struct source *source, const struct frame *frame)
     struct peer_input *input = source->input;
     const struct peer_input_options *options = &input->options;
     char reason[200];
-    if (frame->to != options->self || frame->from == NODE_NONE ||
-        frame->from > options->peers_max || frame->from == options->self) {
+    if (!frame_is_for(frame, options->self, options->peers_max)) {
         (void)snprintf(reason, sizeof reason,
                        "frame of node %u for node %u, but this is node %u of %u; "
                        "do both have the same --cluster list?",

@@ -1,6 +1,7 @@
 /* Runs core/cluster/boot: identity file, hellos, and the moment the cluster is known. */
 #include "base/check.h"
 #include "base/os/log.h"
+#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdio.h>
@@ -42,8 +43,10 @@ static int load_identity(struct node *node, char *error, size_t error_size)
     }
     if (err == Q_OK) {
         node->incarnation_before = identity->incarnation;
-        identity->incarnation =
-            incarnation_after(node->incarnation_before, prng_next(&node->prng));
+        if (!Q_PLANT(INCARNATION) || identity->incarnation == 0) {
+            identity->incarnation =
+                incarnation_after(node->incarnation_before, prng_next(&node->prng));
+        }
         err = identity_store(node->files, identity);
     }
     if (err != Q_OK) {

@@ -37,8 +37,10 @@ struct node_options {
     uint64_t value_size_max;
     uint64_t log_keep_bytes;
     uint64_t wal_segment_size;
-    size_t parked_max; /* Requests waiting for anything; past it BUSY. */
-    uint64_t seed;     /* Randomness comes from here alone. */
+    size_t append_size_max; /* Of one AppendEntries message; 0 = APPEND_SIZE_MAX. */
+    size_t apply_size_max;  /* Applied in one go; 0 = APPLY_BYTES_MAX. */
+    size_t parked_max;      /* Requests waiting for anything; past it BUSY. */
+    uint64_t seed;          /* Randomness comes from here alone. */
 };
 
 /* One request in flight. The caller owns it and keeps it until `done` or node_cancel. */

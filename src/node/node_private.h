@@ -114,7 +114,7 @@ struct node {
     struct identity identity;
     uint64_t incarnation_before; /* Of the start before this one. */
     struct boot boot;
-    struct resume resume; /* Once booted. */
+    struct resume resume;     /* Once booted. */
     struct cluster_list list; /* Sorted; ids are places + 1. */
     node_id self;
     struct wal *wal; /* Owned. */

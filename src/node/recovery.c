@@ -7,6 +7,7 @@
  */
 #include "base/os/heap.h"
 #include "base/os/log.h"
+#include "base/plant.h"
 #include "node/node_private.h"
 
 #include <stdio.h>
@@ -52,7 +53,7 @@ static void visit_entry(void *context, const struct wal_entry *entry)
         drop_after(recovery, 0);
         recovery->first = entry->index;
     } else {
-        drop_after(recovery, (size_t)(entry->index - recovery->first));
+        drop_after(recovery, (size_t)(entry->index - recovery->first) + (Q_PLANT(B30) ? 1 : 0));
     }
     if (recovery->count == recovery->capacity) {
         recovery->capacity = recovery->capacity > 0 ? recovery->capacity * 2 : RING_FIRST;
@@ -163,17 +164,19 @@ static bool log_fits(const struct recovery *recovery, const struct shard_meta *m
 
 static struct raft_config raft_config_of(struct node *node)
 {
+    const size_t append_max = node->options.append_size_max;
+    const size_t apply_max = node->options.apply_size_max;
     struct raft_config config = {
         .self = node->self,
         .voter_count = node->list.count,
         .heartbeat_ms = node->options.heartbeat_ms,
         .election_min_ms = node->options.election_min_ms,
         .election_max_ms = node->options.election_max_ms,
-        .append_bytes_max = APPEND_SIZE_MAX,
+        .append_bytes_max = append_max > 0 ? append_max : APPEND_SIZE_MAX,
         .inflight_messages_max = INFLIGHT_MESSAGES_MAX,
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = UNCOMMITTED_BYTES_MAX,
-        .apply_bytes_max = APPLY_BYTES_MAX,
+        .apply_bytes_max = apply_max > 0 ? apply_max : APPLY_BYTES_MAX,
         .seed = prng_next(&node->prng),
     };
     for (size_t i = 0; i < config.voter_count; i++) {
@@ -278,7 +281,8 @@ int recovery_start_replica(struct node *node,
     } else {
         discard_log(node, recovery);
     }
-    raft_recovered(&replica->raft, node->now_ms, meta->applied_index);
+    raft_recovered(&replica->raft, node->now_ms,
+                   Q_PLANT(B31) ? replica->raft.log.start_index : meta->applied_index);
     wal_release(node->wal, replica->group, replica->raft.log.start_index);
     replica->role = replica->raft.role;
     replica->term = replica->raft.hard.term;

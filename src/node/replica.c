@@ -160,7 +160,8 @@ static void note_freshness(struct node *node, const struct raft_message *message
  * log and commit index must stand still. */
 static bool is_welcome_while_installing(enum raft_message_kind kind)
 {
-    return kind == RAFT_MSG_HEARTBEAT || kind == RAFT_MSG_VOTE || kind == RAFT_MSG_PRE_VOTE;
+    return Q_PLANT(B27) || kind == RAFT_MSG_HEARTBEAT || kind == RAFT_MSG_VOTE ||
+           kind == RAFT_MSG_PRE_VOTE;
 }
 
 void replica_receive(struct node *node, node_id from, struct bytes body)
@@ -174,7 +175,8 @@ void replica_receive(struct node *node, node_id from, struct bytes body)
     if (wanted) {
         resume_driver_note(node, from, &message);
     }
-    if (!wanted || !node->resume.is_done || (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
+    if (!wanted || !node->resume.is_done ||
+        (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
         heap_free(entries);
         return;
     }
@@ -185,7 +187,7 @@ void replica_receive(struct node *node, node_id from, struct bytes body)
             entries[i].payload = payload_bytes(payload);
         }
     }
-    if (snapshot_is_installing(node)) {
+    if (snapshot_is_installing(node) && !Q_PLANT(B27)) {
         message.commit = 0;
     }
     replica_make_room(replica, message.entry_count);
@@ -380,7 +382,7 @@ void replica_log_done(struct node *node)
     struct list *link = list_first(&replica->gated);
     while (link != NULL) {
         struct gated_message *gated = LIST_ITEM(link, struct gated_message, link);
-        if (gated->save > replica->raft.save_done) {
+        if (gated->save > replica->raft.save_done && !Q_PLANT(GATEALL)) {
             break;
         }
         list_remove(link);
@@ -431,11 +433,18 @@ void replica_compact(struct node *node)
     if (machine_persisted(&replica->machine, &persisted) != Q_OK) {
         return;
     }
+    if (Q_PLANT(B26)) {
+        persisted = UINT64_MAX;
+    }
     const raft_index target = compaction_target(node, persisted);
     if (target > log->start_index) {
         raft_compact(&replica->raft, target);
         replica_sync_payloads(replica);
-        (void)replica_save_state(node, replica->raft.hard);
+        struct raft_hard_state hard = replica->raft.hard;
+        if (Q_PLANT(COMPACTVOTE)) {
+            hard.vote = NODE_NONE;
+        }
+        (void)replica_save_state(node, hard);
         wal_release(node->wal, replica->group, target);
         replica->flush_started = false;
     }

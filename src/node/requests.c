@@ -265,7 +265,7 @@ void request_route(struct node *node, struct node_request *request)
         }
         return;
     }
-    if (request_is_remote(request)) {
+    if (request_is_remote(request) && !Q_PLANT(FORWARDLOOP)) {
         forward_reply_retry(node, request);
         return;
     }
@@ -390,7 +390,8 @@ void requests_reads_confirmed(struct node *node, uint64_t context, raft_index in
 void requests_serve_ready(struct node *node)
 {
     struct list *link = list_first(&node->ready);
-    while (link != NULL && item(link)->index <= node->replica.raft.applied_index) {
+    while (link != NULL &&
+           (item(link)->index <= node->replica.raft.applied_index || Q_PLANT(READAPPLY))) {
         struct node_request *request = item(link);
         list_remove(link);
         read_now(node, request);
@@ -452,7 +453,7 @@ static void expire(struct node *node, struct node_request *request)
         request->timeout_ms > 0 ? request->timeout_ms : node->options.request_timeout_ms;
     (void)snprintf(text, sizeof text,
                    "no leader confirmed by a majority within %u ms; nothing was done", timeout_ms);
-    if (request_is_write(request) && in_doubt) {
+    if (request_is_write(request) && in_doubt && !Q_PLANT(FAILTIMEOUT)) {
         say_unknown(node, request);
     } else if (request->state == REQUEST_COUNTING) {
         refuse(node, request, "TRYAGAIN", "counting the keys took longer than the request may");

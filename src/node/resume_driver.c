@@ -4,7 +4,8 @@
 #include "node/node_private.h"
 
 #define ADVICE                                                                                     \
-    "Going on could undo acknowledged writes. If the newest state of this directory still exists, " \
+    "Going on could undo acknowledged writes. If the newest state of this directory still "        \
+    "exists, "                                                                                     \
     "put that back; else leave this node stopped and let the others go on: a node that lost its "  \
     "disk cannot be taken back yet"
 
@@ -57,9 +58,8 @@ static void look_at_asker(struct node *node,
                           const struct testimony *said)
 {
     struct peer *peer = node_peer(node, from);
-    const struct resume_state found = {.incarnation = incarnation,
-                                       .term = question->term,
-                                       .last_index = question->last_index};
+    const struct resume_state found = {
+        .incarnation = incarnation, .term = question->term, .last_index = question->last_index};
     if (resume_judge(&found, said) == RESUME_FINE || peer->stale_incarnation == incarnation) {
         return;
     }
@@ -90,9 +90,8 @@ void resume_driver_question(struct node *node,
         return;
     }
     struct writer w = writer_of(buf_reserve(out, RESUME_ANSWER_SIZE), RESUME_ANSWER_SIZE);
-    const struct resume_answer answer = {.group = node->replica.group,
-                                         .asker = header->from_incarnation,
-                                         .said = said};
+    const struct resume_answer answer = {
+        .group = node->replica.group, .asker = header->from_incarnation, .said = said};
     resume_answer_write(&w, &answer);
     Q_CHECK(!w.failed);
     buf_added(out, writer_size(&w));

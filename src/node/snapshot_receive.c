@@ -279,7 +279,7 @@ void snapshot_receive_tick(struct node *node)
         uint64_t persisted = 0;
         receiver->poll_at_ms = node->now_ms + PERSIST_POLL_MS;
         err = machine_persisted(&node->replica.machine, &persisted);
-        if (err == Q_OK && persisted == receiver->index) {
+        if (err == Q_OK && (persisted == receiver->index || Q_PLANT(INSTALLWAIT))) {
             install_end(node);
             return;
         }
@@ -334,7 +334,7 @@ static int receive_complete(struct node *node)
 {
     struct snapshot_receiver *receiver = node->receiver;
     const struct files *files = node->files;
-    int err = files->sync(files->context, receiver->file);
+    int err = Q_PLANT(SNAPSYNC) ? Q_OK : files->sync(files->context, receiver->file);
     if (err == Q_OK) {
         err = files->rename(files->context, PATH_INCOMING, PATH_INSTALL);
     }
@@ -389,7 +389,7 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
     }
     const bool same = receiver != NULL && receiver->from == from && receiver->id == chunk->id &&
                       receiver->from_incarnation == node_peer(node, from)->incarnation;
-    if (snapshot_is_installing(node)) {
+    if (snapshot_is_installing(node) && !Q_PLANT(B25)) {
         if (same) {
             send_ack(node, from, chunk->id, receiver->next_sequence, SNAPSHOT_CONTINUE);
         }
@@ -470,6 +470,9 @@ int snapshot_recover(struct node *node, char *error, size_t error_size)
     int err = files->make_directory(files->context, DIRECTORY);
     if (err == Q_OK) {
         (void)files->remove(files->context, PATH_INCOMING); /* Never complete. */
+        if (Q_PLANT(B29)) {
+            (void)files->remove(files->context, PATH_INSTALL);
+        }
         err = files->open(files->context, PATH_INSTALL, false, &receiver->file);
         if (err == Q_ENOTFOUND) {
             receiver_free(node, receiver);

@@ -77,7 +77,10 @@ static bool make_chunk(struct node *node)
     chunk->last = true;
     while (ops->iterator_next(sender->iterator)) {
         const struct bytes key = ops->iterator_key(sender->iterator);
-        const struct bytes value = ops->iterator_value(sender->iterator);
+        struct bytes value = ops->iterator_value(sender->iterator);
+        if (Q_PLANT(B74)) {
+            value.size %= UINT64_C(1) << 16;
+        }
         Q_CHECK(key.size > 4);
         if (Q_PLANT(B44S) && key.data[4] >= SPACE_ID) {
             continue;

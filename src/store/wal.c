@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/os/heap.h"
+#include "base/plant.h"
 #include "store/wal_internal.h"
 
 /* A buffer that one huge batch blew up is given back after it. */
@@ -174,7 +175,7 @@ static void fill_job(struct wal *wal, bool is_first)
     }
     buf_clear(&job->buffer);
     start_batch(&job->buffer);
-    for (size_t i = 0; i < wal->stream_count; i++) {
+    for (size_t i = 0; i < wal->stream_count && !Q_PLANT(STATEHEAD); i++) {
         const struct wal_stream *stream = &wal->streams[i];
         if (stream->has_state && stream->state_ticket <= job->ticket) {
             const struct wal_record record = {

@@ -60,7 +60,7 @@ static int open_segment(struct wal_device *device, uint64_t number)
     if (err != Q_OK) {
         return err;
     }
-    return sync_log_directory(device);
+    return Q_PLANT(NODIRSYNC) ? Q_OK : sync_log_directory(device);
 }
 
 int wal_device_write(struct wal_device *device, struct wal_job *job)
@@ -80,7 +80,7 @@ int wal_device_write(struct wal_device *device, struct wal_job *job)
     wal_batch_encode(&job->batch, job->buffer.data + job->buffer.start);
     const struct files *files = device->files;
     const int err = files->write(files->context, device->file, job->batch.at.offset, all);
-    if (err != Q_OK) {
+    if (err != Q_OK && !(Q_PLANT(B51) && err == Q_ENOSPC)) {
         return err;
     }
     const uint64_t end = job->batch.at.offset + all.size;
@@ -141,7 +141,10 @@ int wal_device_sync(struct wal_device *device, const struct wal_job *job)
 {
     const struct files *files = device->files;
     if (!Q_PLANT(B49)) {
-        const int err = files->sync(files->context, device->file);
+        int err = files->sync(files->context, device->file);
+        if (Q_PLANT(FSYNCRETRY) && err != Q_OK) {
+            err = files->sync(files->context, device->file);
+        }
         if (err != Q_OK) {
             return err;
         }

@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/plant.h"
 
 #define CHECKSUM_OFFSET (FRAME_HEADER_SIZE - 8)
 
@@ -85,12 +86,18 @@ int frame_parse(struct bytes in, struct frame *out_frame, size_t *out_consumed)
         return Q_EAGAIN;
     }
     frame.body = bytes_of(in.data + FRAME_HEADER_SIZE, body_size);
-    if (checksum_of(in.data, frame.body) != checksum) {
+    if (checksum_of(in.data, frame.body) != checksum && !Q_PLANT(FRAMESUM)) {
         return Q_ECORRUPT;
     }
     *out_frame = frame;
     *out_consumed = FRAME_HEADER_SIZE + body_size;
     return Q_OK;
+}
+
+bool frame_is_for(const struct frame *frame, node_id self, node_id peers_max)
+{
+    return frame->to == self && frame->from != NODE_NONE && frame->from <= peers_max &&
+           frame->from != self;
 }
 
 size_t frame_announced_size(struct bytes in)

@@ -17,7 +17,7 @@
  * OWNERSHIP
  *
  * Pure: nothing is allocated, nothing is copied. The body is sealed where it lies and a parsed
- * frame borrows its body from the input. The transport compares cluster, from and to itself.
+ * frame borrows its body from the input. The transport asks frame_is_for, the node judges cluster.
  */
 #ifndef Q_WIRE_FRAME_H
 #define Q_WIRE_FRAME_H
@@ -25,6 +25,8 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/limits.h"
+
+#include <stdbool.h>
 
 #define FRAME_HEADER_SIZE ((size_t)36)
 #define FRAME_MAGIC       0x31465251U /* "QRF1" as bytes. */
@@ -52,6 +54,11 @@ int frame_seal(uint8_t *memory, size_t size, const struct frame *frame);
  * caller never buffers towards it. Q_ECORRUPT: the checksum does not match. After any error but
  * Q_EAGAIN the stream has no known frame boundary any more: close the connection. */
 int frame_parse(struct bytes in, struct frame *out_frame, size_t *out_consumed);
+
+/* True when node `self` may take the frame: it is for that node and from another one of the
+ * cluster's ids 1..peers_max. The receiver closes the connection otherwise. Its cluster id is
+ * judged later. */
+bool frame_is_for(const struct frame *frame, node_id self, node_id peers_max);
 
 /* Size of the frame at the front of `in` as its header announces it, so that a reader can make room
  * in one step; 0 when the header is not complete or not acceptable. */

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/plant.h"
 
 static int fail(struct http_parser *parser, int status, const char *text)
 {
@@ -112,6 +113,9 @@ static void start_next_request(struct http_parser *parser)
     parser->body_max = body_max;
     llhttp_init(&parser->llhttp, HTTP_REQUEST, &settings);
     parser->llhttp.data = parser;
+    if (Q_PLANT(B72)) {
+        llhttp_set_lenient_chunked_length(&parser->llhttp, 1);
+    }
 }
 
 void http_parser_init(struct http_parser *parser, size_t body_max)
@@ -246,11 +250,12 @@ static int check_framing(struct http_parser *parser)
     struct bytes length = {0};
     const size_t codings = count_headers(parser, "TRANSFER-ENCODING", &coding);
     const size_t lengths = count_headers(parser, "CONTENT-LENGTH", &length);
-    if (codings > 1 || lengths > 1 || (codings == 1 && lengths == 1)) {
+    const bool is_double = codings == 1 && lengths == 1 && !Q_PLANT(B72);
+    if (codings > 1 || lengths > 1 || is_double) {
         return fail(parser, 400, "more than one statement of the body's length");
     }
     if (codings == 1) {
-        if (parser->llhttp.http_minor == 0) {
+        if (parser->llhttp.http_minor == 0 && !Q_PLANT(B72T)) {
             return fail(parser, 400, "HTTP/1.0 has no Transfer-Encoding");
         }
         if (!bytes_equal(coding, bytes_of_text("chunked"))) {

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/plant.h"
 #include "wire/resp_inline.h"
 
 static int fail(struct resp_parser *parser, int err, const char *text)
@@ -129,7 +130,7 @@ static int read_bulks(struct resp_parser *parser,
                 return result;
             }
         }
-        if (in.size - parser->at < parser->bulk_size + 2) {
+        if (in.size - parser->at < parser->bulk_size + (Q_PLANT(B75) ? 0 : 2)) {
             return Q_EAGAIN;
         }
         const uint8_t *bulk = in.data + parser->at;

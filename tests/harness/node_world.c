@@ -244,7 +244,7 @@ void world_step(struct world *world)
     world_turns(world);
 }
 
-void world_run(struct world *world, uint64_t ms)
+void world_run_for(struct world *world, uint64_t ms)
 {
     const uint64_t end = world->now_ms + ms;
     while (world->now_ms < end) {

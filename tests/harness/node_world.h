@@ -86,7 +86,7 @@ void world_turns(struct world *world);
 /* One millisecond. */
 void world_step(struct world *world);
 /* `ms` steps. */
-void world_run(struct world *world, uint64_t ms);
+void world_run_for(struct world *world, uint64_t ms);
 /* The leader of the highest term among those up; NODE_NONE when there is none. */
 node_id world_leader(const struct world *world);
 /* Runs until there is a leader that has committed in its term and whom all others follow. */

@@ -1,5 +1,5 @@
-/* Lets RAFT_PLANT=<name> turn a planted bug on in test programs built with QUORATE_PLANTS, to see
- * which tests catch it. Nothing at all in ordinary builds. */
+/* Lets QUORATE_PLANT=<name> turn a planted bug on in test programs built with QUORATE_PLANTS, to
+ * see which tests catch it. Nothing at all in ordinary builds. */
 #ifndef Q_TESTS_HARNESS_PLANT_ENV_H
 #define Q_TESTS_HARNESS_PLANT_ENV_H
 
@@ -13,11 +13,11 @@
 __attribute__((constructor)) static void plant_from_env(void)
 {
     static const char *const names[] = {
-#define X(name, text) #name,
+#define X(name, tool, text) #name,
         Q_PLANT_MAP(X)
 #undef X
     };
-    const char *wanted = getenv("RAFT_PLANT");
+    const char *wanted = getenv("QUORATE_PLANT");
     for (size_t i = 0; wanted != NULL && i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(names[i], wanted) == 0) {
             plant_active = (enum plant)i;

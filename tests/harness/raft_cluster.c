@@ -2,7 +2,6 @@
 #include "harness/raft_cluster.h"
 
 #include "base/err.h"
-#include "harness/plant_env.h"
 #include "harness/test.h"
 
 #include <stdio.h>

@@ -7,7 +7,6 @@
 
 #include "base/err.h"
 #include "core/raft/raft.h"
-#include "harness/plant_env.h"
 #include "harness/test.h"
 
 #include <stdlib.h>

@@ -16,6 +16,8 @@
 #include <cmocka.h>
 /* clang-format on */
 
+#include "harness/plant_env.h"
+
 #define TEST(sentence) static void sentence(void **state_)
 #define CASE(sentence) cmocka_unit_test(sentence)
 

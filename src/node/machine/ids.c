@@ -49,7 +49,10 @@ int ids_lookup(struct machine *machine,
     if (err != Q_OK) {
         return err;
     }
-    if (row.exists && !Q_PLANT(B44)) {
+    if (row.exists && Q_PLANT(B46)) {
+        reply_error(reply, "TRYAGAIN", "this request is already being executed");
+        *out_answered = true;
+    } else if (row.exists && !Q_PLANT(B44)) {
         buf_append(reply, row.contents);
         *out_answered = true;
     }

@@ -185,7 +185,8 @@ int machine_apply(struct machine *machine,
                             request_decode(entry->payload, &request, machine->args) == Q_OK;
     /* Forgetting old ids walks the engine, which must therefore hold the rows of every earlier
      * entry; batch boundaries differ between replicas and must not show in the state. */
-    if (understood && request.request_id.size > 0 && machine->overlay_has_ids) {
+    if (understood && request.request_id.size > 0 && machine->overlay_has_ids &&
+        !Q_PLANT(IDBATCH)) {
         const int err = machine_commit(machine);
         if (err != Q_OK) {
             return err;

@@ -31,12 +31,12 @@ TEST(each_start_says_hello_in_a_round_of_its_own)
     world_open(&world, 2);
     world.judge = note_round;
     world.judge_context = &round;
-    world_run(&world, 300);
+    world_run_for(&world, 300);
     const uint64_t first = round;
     world_crash(&world, 1, 0);
     world_start(&world, 1);
     round = 0;
-    world_run(&world, 300);
+    world_run_for(&world, 300);
     /* 0 is also what a hello says of a round that its sender has not heard of. */
     EXPECT(first != 0 && round != 0 && round != first);
     world_close(&world);
@@ -55,12 +55,12 @@ TEST(an_address_corrected_before_the_cluster_formed_is_the_one_that_counts)
     struct world world;
     world_open(&world, 2);
     world_crash(&world, 2, 0);
-    world_run(&world, 300);
+    world_run_for(&world, 300);
     EXPECT(node_cluster_id(world.places[1].node) == 0);
     world_crash(&world, 1, 0);
     world.tweak = move_to_a_list_of_one;
     world_start(&world, 1);
-    world_run(&world, 1500);
+    world_run_for(&world, 1500);
     EXPECT(node_cluster_id(world.places[1].node) != 0);
     world_crash(&world, 1, 0);
     world_start(&world, 1);
@@ -94,7 +94,7 @@ TEST(a_node_whose_list_is_not_that_of_the_map_it_adopts_stops)
     struct world world;
     world_open(&world, 3);
     world.judge = keep_three_out;
-    world_run(&world, 1000);
+    world_run_for(&world, 1000);
     EXPECT(node_cluster_id(world.places[1].node) != 0);
     EXPECT(node_cluster_id(world.places[3].node) == 0);
     world_crash(&world, 3, 0);

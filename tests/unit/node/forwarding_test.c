@@ -53,7 +53,7 @@ static void make_leader(struct world *world, node_id wanted)
         }
         struct raft *raft = (struct raft *)(uintptr_t)node_raft(world->places[leader].node);
         (void)raft_transfer(raft, world->now_ms, wanted);
-        world_run(world, 30);
+        world_run_for(world, 30);
     }
     test_failed("the wanted node leads", __FILE__, __LINE__);
 }
@@ -91,9 +91,9 @@ TEST(a_repeated_forward_is_executed_once)
     answer_wait(&world, &answer);
     EXPECT(answer.item.integer == 1);
     /* And once more, much later. */
-    world_run(&world, 2000);
+    world_run_for(&world, 2000);
     world_post(&world, tap.copy, world.now_ms + 1);
-    world_run(&world, 100);
+    world_run_for(&world, 100);
     EXPECT(answer.count == 1);
     EXPECT(read_counter(&world, leader) == 1);
     heap_free(tap.copy);
@@ -111,7 +111,7 @@ TEST(a_forward_to_an_earlier_incarnation_is_refused)
     const node_id follower = world_other(&world, leader, leader);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, follower, &answer, "n", "");
-    world_run(&world, 10);
+    world_run_for(&world, 10);
     EXPECT(tap.copy != NULL && answer.count == 0);
     world.judge = NULL;
     world_crash(&world, leader, 0);
@@ -120,7 +120,7 @@ TEST(a_forward_to_an_earlier_incarnation_is_refused)
     world_start(&world, leader);
     make_leader(&world, leader);
     world_post(&world, tap.copy, world.now_ms + 1);
-    world_run(&world, 500);
+    world_run_for(&world, 500);
     EXPECT(read_counter(&world, follower) == 0);
     heap_free(tap.copy);
     answer_deinit(&answer);
@@ -137,14 +137,14 @@ TEST(a_forward_from_an_earlier_incarnation_is_refused)
     const node_id follower = world_other(&world, leader, leader);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, follower, &answer, "n", "");
-    world_run(&world, 10);
+    world_run_for(&world, 10);
     world.judge = NULL;
     world_crash(&world, follower, 0);
     world_start(&world, follower);
     make_leader(&world, leader);
-    world_run(&world, 200);
+    world_run_for(&world, 200);
     world_post(&world, tap.copy, world.now_ms + 1);
-    world_run(&world, 500);
+    world_run_for(&world, 500);
     EXPECT(read_counter(&world, follower) == 0);
     heap_free(tap.copy);
     answer_deinit(&answer);
@@ -162,7 +162,7 @@ TEST(a_forward_that_meets_no_leader_is_tried_again_and_done_once)
     const node_id second = world_other(&world, first, follower);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, follower, &answer, "n", "");
-    world_run(&world, 1);
+    world_run_for(&world, 1);
     EXPECT(tap.copy != NULL);
     world.judge = NULL;
     make_leader(&world, second);
@@ -188,7 +188,7 @@ TEST(a_late_copy_of_retry_changes_nothing)
     const node_id second = world_other(&world, first, follower);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, follower, &answer, "n", "");
-    world_run(&world, 1);
+    world_run_for(&world, 1);
     world.judge = NULL;
     make_leader(&world, second);
     world_post(&world, tap.copy, world.now_ms + 1);
@@ -196,7 +196,7 @@ TEST(a_late_copy_of_retry_changes_nothing)
     tap_open(&world, &tap, PEER_FORWARD_REPLY, WORLD_TWICE);
     world.delay_max_ms = 40;
     answer_wait(&world, &answer);
-    world_run(&world, 200);
+    world_run_for(&world, 200);
     EXPECT(answer.count == 1 && answer.item.integer == 1);
     EXPECT(read_counter(&world, follower) == 1);
     heap_free(tap.copy);
@@ -232,12 +232,12 @@ TEST(a_reply_of_unknown_status_is_not_taken_for_not_done)
     const node_id follower = world_other(&world, leader, leader);
     tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
     answer_increment(&world, follower, &answer, "n", "");
-    world_run(&world, 1);
+    world_run_for(&world, 1);
     world.judge = NULL;
     forge_reply(&world, tap.copy, FORWARD_REFUSED + 1);
-    world_run(&world, 200);
+    world_run_for(&world, 200);
     EXPECT(answer.count == 0);
-    world_run(&world, 5000);
+    world_run_for(&world, 5000);
     EXPECT(answer_starts(&answer, "OUTCOMEUNKNOWN - "));
     EXPECT(read_counter(&world, follower) == 0);
     heap_free(tap.copy);
@@ -260,9 +260,9 @@ TEST(a_refusal_by_the_leader_is_passed_on_at_once)
     world_crash(&world, 3, 0);
     world_start(&world, 3);
     make_leader(&world, 3);
-    world_run(&world, 100);
+    world_run_for(&world, 100);
     answer_increment(&world, 2, &answer, "n", "");
-    world_run(&world, 100);
+    world_run_for(&world, 100);
     EXPECT(answer_starts(&answer, "BUSY too many requests are in flight"));
     answer_deinit(&answer);
     world_close(&world);
@@ -284,14 +284,14 @@ TEST(a_second_try_that_is_refused_does_not_make_the_first_undone)
     char id[40];
     (void)snprintf(id, sizeof id, "%llu-x", (unsigned long long)world_wall(&world.places[1]));
     answer_increment(&world, 2, &answer, "n", id);
-    world_run(&world, 200);
+    world_run_for(&world, 200);
     EXPECT(answer.count == 0);
     world.judge = NULL;
     /* Node 2 tries again, for there is an id, and finds node 3, which takes nothing. */
     world_cut(&world, 2, 1, true);
     struct raft *raft = (struct raft *)(uintptr_t)node_raft(world.places[1].node);
     (void)raft_transfer(raft, world.now_ms, 3);
-    world_run(&world, 5);
+    world_run_for(&world, 5);
     node_peer_changed(world.places[2].node, 1, false);
     answer_wait(&world, &answer);
     EXPECT(answer_starts(&answer, "OUTCOMEUNKNOWN "));
@@ -310,7 +310,7 @@ TEST(a_node_that_stops_does_not_say_nothing_was_done_of_what_is_in_doubt)
     char id[40];
     (void)snprintf(id, sizeof id, "%llu-x", (unsigned long long)world_wall(&world.places[1]));
     answer_increment(&world, follower, &answer, "n", id);
-    world_run(&world, 2); /* On its way. */
+    world_run_for(&world, 2); /* On its way. */
     world_crash(&world, leader, 0);
     EXPECT(answer.count == 0); /* Waits for another leader. */
     world_crash(&world, follower, 0);

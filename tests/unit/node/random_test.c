@@ -145,7 +145,7 @@ static void expect_sound(struct run *run)
 {
     struct world *world = &run->world;
     const node_id leader = world_settle(world);
-    world_run(world, 7000); /* Whatever waits has come to its deadline. */
+    world_run_for(world, 7000); /* Whatever waits has come to its deadline. */
     for (size_t i = 0; i < CLIENTS; i++) {
         if (run->clients[i].at != NODE_NONE) {
             judge_answer(run, &run->clients[i]);
@@ -158,7 +158,7 @@ static void expect_sound(struct run *run)
     const int64_t value = value_of(last->answer.item);
     REQUIRE(value >= run->done && value >= run->floor);
     REQUIRE(value <= run->done + run->unknown);
-    world_run(world, 1000);
+    world_run_for(world, 1000);
     for (node_id id = 1; id <= world->count; id++) {
         struct node_status status;
         node_status(world->places[id].node, &status);

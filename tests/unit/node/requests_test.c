@@ -68,7 +68,7 @@ TEST(without_a_leader_nothing_was_done)
     const node_id follower = world_other(&world, leader, leader);
     world_cut(&world, follower, leader, true);
     world_cut(&world, follower, world_other(&world, leader, follower), true);
-    world_run(&world, 1000);
+    world_run_for(&world, 1000);
     ask_for(&world, follower, &write, OP_INCRBY, 250);
     ask_for(&world, follower, &read, OP_GET, 300);
     expect_at_deadline(&world, follower, &write, REQUEST_PARKED, NO_LEADER("250"));
@@ -109,7 +109,7 @@ TEST(a_read_whose_leader_is_alone_is_answered_at_its_deadline)
     ask_for(&world, leader, &late, OP_GET, 0);
     ask_for(&world, leader, &early, OP_GET, 200);
     expect_at_deadline(&world, leader, &early, REQUEST_READING, NO_LEADER("200"));
-    world_run(&world, 1000); /* Leadership is given up meanwhile. */
+    world_run_for(&world, 1000); /* Leadership is given up meanwhile. */
     expect_at_deadline(&world, leader, &late, REQUEST_PARKED, NO_LEADER("5000"));
     EXPECT(waiting_at(&world, leader) == 0);
     world_close(&world);
@@ -124,9 +124,9 @@ TEST(a_confirmed_read_that_waits_for_the_state_is_answered_at_its_deadline)
     const node_id leader = world_settle(&world);
     world.places[leader].disk_holds = true; /* The followers commit, the leader may not apply. */
     ask_for(&world, leader, &write, OP_INCRBY, 250);
-    world_run(&world, 20);
+    world_run_for(&world, 20);
     ask_for(&world, leader, &read, OP_GET, 200);
-    world_run(&world, 20);
+    world_run_for(&world, 20);
     expect_at_deadline(&world, leader, &read, REQUEST_READY, NO_LEADER("200"));
     answer_wait(&world, &write);
     EXPECT(answer_starts(&write, "OUTCOMEUNKNOWN 1."));
@@ -172,12 +172,12 @@ TEST(a_write_whose_entry_was_replaced_is_done_under_the_next_leader)
     for (size_t i = 0; i < 5; i++) {
         ask_for(&world, leader, &answers[i], OP_INCRBY, 4000);
     }
-    world_run(&world, 1500);
+    world_run_for(&world, 1500);
     for (node_id id = 1; id <= 3; id++) {
         world_cut(&world, leader, id, false);
     }
     /* The new leader has written one entry, its own; all five places are void with it. */
-    world_run(&world, 1000);
+    world_run_for(&world, 1000);
     for (size_t i = 0; i < 5; i++) {
         EXPECT(answers[i].count == 1 && answers[i].item.kind == REPLY_INTEGER);
         answer_deinit(&answers[i]);
@@ -202,7 +202,7 @@ TEST(the_node_takes_as_many_requests_as_it_may_and_not_one_more)
     node_cancel(world.places[1].node, &answers[0].request);
     ask_for(&world, 1, &answers[3], OP_GET, 300);
     EXPECT(answers[3].count == 0);
-    world_run(&world, 400);
+    world_run_for(&world, 400);
     EXPECT(answers[0].count == 0);
     for (size_t i = 0; i < 4; i++) {
         EXPECT(answers[i].count == (i == 0 ? 0 : 1));
@@ -276,7 +276,7 @@ TEST(dbsize_counts_in_slices_what_there_was_when_it_began)
     EXPECT(node_next_deadline(world.places[1].node) <= world.now_ms);
     write_many(&world, 1, 100000, 10);
     EXPECT(sizes[0].count == 0 && sizes[1].count == 0); /* Writes go on meanwhile. */
-    world_run(&world, 20);
+    world_run_for(&world, 20);
     EXPECT(sizes[0].count == 1 && sizes[0].item.integer == 60001);
     EXPECT(sizes[1].count == 1 && sizes[1].item.integer == 60001);
     EXPECT(answer_starts(&cut, "TRYAGAIN "));
@@ -317,13 +317,13 @@ TEST(a_follower_that_hears_its_leader_is_fresh_though_nothing_is_written)
     const node_id follower = world_other(&world, leader, leader);
     answer_set(&world, leader, &answer, "cat", "tom");
     answer_wait(&world, &answer);
-    world_run(&world, 3000);
+    world_run_for(&world, 3000);
     ask_local(&world, follower, &answer, 200);
     EXPECT(answer.item.kind == REPLY_BULK);
     for (node_id id = 1; id <= 3; id++) {
         world_cut(&world, follower, id, true);
     }
-    world_run(&world, 300);
+    world_run_for(&world, 300);
     ask_local(&world, follower, &answer, 200);
     EXPECT(answer_starts(&answer, "TRYAGAIN "));
     answer_deinit(&answer);
@@ -355,7 +355,7 @@ TEST(a_follower_is_fresh_under_load)
         }
     }
     world.places[follower].disk_holds = false;
-    world_run(&world, 100);
+    world_run_for(&world, 100);
     for (size_t i = 0; i < 4; i++) {
         answer_deinit(&writes[i]);
     }
@@ -379,7 +379,7 @@ TEST(a_leader_that_has_committed_nothing_yet_is_as_old_as_what_it_heard)
     const node_id leader = world_settle(&world);
     answer_set(&world, leader, &answer, "cat", "tom");
     answer_wait(&world, &answer);
-    world_run(&world, 200);
+    world_run_for(&world, 200);
     world.judge = lose_appends;
     world_crash(&world, leader, 0);
     for (int i = 0; i < 5000 && world_leader(&world) == NODE_NONE; i++) {
@@ -387,12 +387,12 @@ TEST(a_leader_that_has_committed_nothing_yet_is_as_old_as_what_it_heard)
     }
     const node_id next = world_leader(&world);
     EXPECT(next != NODE_NONE);
-    world_run(&world, 300);
+    world_run_for(&world, 300);
     EXPECT(world_leader(&world) == next);
     ask_local(&world, next, &answer, 200);
     EXPECT(answer_starts(&answer, "TRYAGAIN "));
     world.judge = NULL;
-    world_run(&world, 300);
+    world_run_for(&world, 300);
     ask_local(&world, next, &answer, 200);
     EXPECT(answer.item.kind == REPLY_BULK);
     answer_deinit(&answer);
@@ -450,7 +450,7 @@ TEST(done_may_submit_the_same_request_and_cancel_others)
         chain_ask(&chains[i], LEVEL_DEFAULT);
     }
     chains[0].victim = &chains[1].request; /* Applied in the same batch, not answered yet. */
-    world_run(&world, 50);
+    world_run_for(&world, 50);
     EXPECT(chains[0].count == 5 && chains[1].count == 0 && chains[2].count == 5);
     struct node_status status;
     node_status(world.places[1].node, &status);
@@ -510,7 +510,7 @@ TEST(a_long_backlog_is_applied_over_several_turns)
                node_next_deadline(place->node) <= world.now_ms);
     }
     EXPECT(turns > 5);
-    world_run(&world, 5);
+    world_run_for(&world, 5);
     EXPECT(node_next_deadline(place->node) > world.now_ms);
     for (size_t i = 0; i < 40; i++) {
         EXPECT(answers[i].count == 1 && answers[i].item.kind == REPLY_STATUS);

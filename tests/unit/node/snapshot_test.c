@@ -43,10 +43,10 @@ static void scene_open(struct scene *scene)
     }
     world->options.log_keep_bytes = (uint64_t)64 * 1024;
     write_keys(world, scene->leader, 0, 3);
-    world_run(world, 200);
+    world_run_for(world, 200);
     world_crash(world, scene->lagging, 0);
     write_keys(world, scene->leader, 3, KEYS - 3);
-    world_run(world, 500);
+    world_run_for(world, 500);
     REQUIRE(node_raft(world->places[scene->leader].node)->log.start_index > 50);
 }
 
@@ -77,11 +77,11 @@ static void expect_caught_up(struct scene *scene)
             node_state_hash(world->places[leader].node));
     /* It takes part again, and what it holds survives a restart. */
     write_keys(world, world_settle(world), KEYS, 2);
-    world_run(world, 200);
+    world_run_for(world, 200);
     world_crash(world, scene->lagging, 0);
     world_start(world, scene->lagging);
     world_settle(world);
-    world_run(world, 1000);
+    world_run_for(world, 1000);
     REQUIRE(node_state_hash(world->places[scene->lagging].node) ==
             node_state_hash(world->places[world_leader(world)].node));
 }
@@ -144,7 +144,7 @@ TEST(a_lost_report_of_the_installation_is_made_good)
     world_start(&scene.world, scene.lagging);
     expect_caught_up(&scene);
     EXPECT(dropped > 0);
-    world_run(&scene.world, 2000);
+    world_run_for(&scene.world, 2000);
     EXPECT(scene.world.places[scene.leader].node->sender == NULL);
     world_close(&scene.world);
 }
@@ -217,7 +217,7 @@ TEST(a_crash_before_the_engine_has_persisted_it_installs_again)
         slow.flush = flush_nothing;
         engine->ops = &slow;
         run_to_installation(&scene);
-        world_run(&scene.world, 1500); /* Hears heartbeats, does not campaign. */
+        world_run_for(&scene.world, 1500); /* Hears heartbeats, does not campaign. */
         EXPECT(snapshot_is_installing(scene.world.places[scene.lagging].node));
         EXPECT(world_leader(&scene.world) == scene.leader);
         engine->ops = ops;
@@ -267,7 +267,7 @@ TEST(a_new_node_whose_log_was_slow_can_start_after_a_crash_in_the_installation)
     }
     world_start(&scene.world, scene.lagging);
     place->disk_holds = true;
-    world_run(&scene.world, 3000);
+    world_run_for(&scene.world, 3000);
     world_crash(&scene.world, scene.lagging, 3);
     place->disk_holds = false;
     world_start(&scene.world, scene.lagging);
@@ -290,7 +290,7 @@ TEST(a_leader_that_steps_down_stops_its_stream_and_the_next_one_begins_anew)
         world_step(&scene.world);
     }
     EXPECT(raft->role != RAFT_LEADER);
-    world_run(&scene.world, 2);
+    world_run_for(&scene.world, 2);
     EXPECT(scene.world.places[scene.leader].node->sender == NULL);
     expect_caught_up(&scene);
     world_close(&scene.world);
@@ -306,7 +306,7 @@ TEST(a_leader_that_is_gone_leaves_no_half_snapshot)
     }
     EXPECT(scene.world.places[scene.lagging].node->receiver != NULL);
     world_crash(&scene.world, scene.leader, 0);
-    world_run(&scene.world, 1500);
+    world_run_for(&scene.world, 1500);
     /* The two others go on: the lagging one installs what the new leader has. */
     expect_caught_up(&scene);
     world_start(&scene.world, scene.leader);

@@ -118,7 +118,7 @@ TEST(a_reset_kills_what_is_in_flight)
     network_connect(&network, 1, 2);
     const struct frame frame = {.from = 1, .to = 2, .body = bytes_of_text("x")};
     network_send(&network, 0, &frame);
-    network_reset(&network, 1, 2);
+    network_break(&network, 1, 2);
     network_connect(&network, 1, 2);
     struct event event;
     struct frame out;

@@ -161,7 +161,7 @@ static void world_step(struct world *world)
     }
 }
 
-static void world_run(struct world *world, uint64_t ms)
+static void world_run_for(struct world *world, uint64_t ms)
 {
     for (const uint64_t end = world->now_ms + ms; world->now_ms < end;) {
         world_step(world);
@@ -209,7 +209,7 @@ TEST(three_nodes_form_one_cluster_soon_after_the_last_start)
 {
     world_init(&world, 2, 3);
     world.hosts[2].start_at_ms = 20000;
-    world_run(&world, 20000);
+    world_run_for(&world, 20000);
     EXPECT(world.cluster_id == 0);
     EXPECT(world_run_until_done(&world, 1500));
     EXPECT(!world.split);
@@ -223,7 +223,7 @@ TEST(a_waiting_node_says_every_five_seconds_who_is_missing)
 {
     world_init(&world, 3, 3);
     world.hosts[1].start_at_ms = UINT64_MAX;
-    world_run(&world, 2000);
+    world_run_for(&world, 2000);
     EXPECT(strcmp(text_of_host(0), "waiting for 127.0.0.1:7492: not heard from yet") == 0);
     unsigned logs = 0;
     struct boot_effects effects;
@@ -251,7 +251,7 @@ static void random_boot(uint64_t seed)
         world.hosts[i].start_at_ms = prng_below(&prng, 2000);
     }
     for (uint64_t faults = prng_below(&prng, 12); faults > 0; faults--) {
-        world_run(&world, prng_below(&prng, 300));
+        world_run_for(&world, prng_below(&prng, 300));
         const size_t victim = prng_below(&prng, world.count);
         host_stop(&world, victim, prng_below(&prng, 400));
         if (!world.hosts[victim].agreed && prng_chance(&prng, 1, 2)) {
@@ -283,13 +283,13 @@ static void lose_disks(uint64_t seed)
     world_init(&world, seed, 3);
     world.loss_percent = prng_below(&prng, 40);
     for (int faults = 0; faults < 3; faults++) {
-        world_run(&world, prng_below(&prng, 400));
+        world_run_for(&world, prng_below(&prng, 400));
         const size_t victim = prng_below(&prng, 2);
         host_stop(&world, victim, prng_below(&prng, 100));
         world.hosts[victim].nonce = prng_next(&prng) | 1;
         world.hosts[victim].map.version = 0;
     }
-    world_run(&world, 8000);
+    world_run_for(&world, 8000);
 }
 
 /* True when host i lost its disk too late to join, and says so. */

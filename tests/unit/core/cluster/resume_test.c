@@ -67,12 +67,9 @@ TEST(an_earlier_start_that_is_met_late_changes_nothing_and_is_told_of_the_later_
  * called an old copy after an ordinary crash. */
 TEST(only_messages_that_wait_for_the_disk_are_promises)
 {
-    static const bool PROMISES[] = {[RAFT_MSG_VOTE] = true,
-                                    [RAFT_MSG_VOTE_REPLY] = true,
-                                    [RAFT_MSG_APPEND] = true,
-                                    [RAFT_MSG_APPEND_REPLY] = true,
-                                    [RAFT_MSG_HEARTBEAT] = true,
-                                    [RAFT_MSG_TIMEOUT_NOW] = false};
+    static const bool PROMISES[] = {[RAFT_MSG_VOTE] = true,      [RAFT_MSG_VOTE_REPLY] = true,
+                                    [RAFT_MSG_APPEND] = true,    [RAFT_MSG_APPEND_REPLY] = true,
+                                    [RAFT_MSG_HEARTBEAT] = true, [RAFT_MSG_TIMEOUT_NOW] = false};
     for (int kind = RAFT_MSG_PRE_VOTE; kind <= RAFT_MSG_TIMEOUT_NOW; kind++) {
         const struct raft_message message = {
             .kind = (enum raft_message_kind)kind, .term = 6, .index = 11};

@@ -2,7 +2,7 @@
  * replicas crashing with all that was not saved, snapshots, transfers and compaction; the oracle
  * of the fixture looks after each step. Each run ends with a calm in which the cluster must agree.
  *
- * RAFT_SEED=<n> replays one run; RAFT_RUNS=<n> makes it a campaign; RAFT_PLANT=<name> turns a
+ * RAFT_SEED=<n> replays one run; RAFT_RUNS=<n> makes it a campaign; QUORATE_PLANT=<name> turns a
  * planted bug on in builds that have them.
  */
 #include "base/err.h"
