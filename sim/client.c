@@ -259,7 +259,8 @@ static void wake_session(void *context, struct session *session)
 void client_request(struct client *client, const struct event *event)
 {
     struct host *host = &client->world->hosts[event->node];
-    if (client->connection != event->b || client->host != host->id) {
+    if (client->connection != event->b || client->host != host->id ||
+        host->stop.stage == STOP_DRAINING) {
         return;
     }
     if (client->session == NULL) {

@@ -16,16 +16,38 @@ static uint64_t rate(const struct sim_clock *clock)
     return (uint64_t)(MILLION + clock->drift_ppm);
 }
 
-uint64_t sim_clock_monotonic_ms(const struct sim_clock *clock, uint64_t now_us)
+static uint64_t monotonic_us(const struct sim_clock *clock, uint64_t now_us)
 {
-    Q_CHECK(now_us >= clock->origin_us);
-    const uint64_t passed = (now_us - clock->origin_us) * rate(clock) / MILLION;
-    return (clock->boot_us + passed) / 1000;
+    const uint64_t passed = now_us > clock->origin_us ? now_us - clock->origin_us : 0;
+    return clock->boot_us + passed * rate(clock) / MILLION;
 }
 
-uint64_t sim_clock_wall_ms(const struct sim_clock *clock, uint64_t now_us)
+uint64_t sim_clock_monotonic_ms(const struct sim_clock *clock, uint64_t now_us)
 {
-    return (uint64_t)((int64_t)(SIM_WALL_BASE_MS + now_us / 1000) + clock->wall_offset_ms);
+    return monotonic_us(clock, now_us) / 1000;
+}
+
+void sim_clock_set_drift(struct sim_clock *clock, uint64_t now_us, int32_t drift_ppm)
+{
+    clock->boot_us = monotonic_us(clock, now_us);
+    clock->origin_us = now_us > clock->origin_us ? now_us : clock->origin_us;
+    clock->drift_ppm = drift_ppm;
+}
+
+void sim_clock_suspend(struct sim_clock *clock, uint64_t now_us, uint64_t until_us)
+{
+    Q_CHECK(until_us >= now_us);
+    clock->boot_us = monotonic_us(clock, now_us);
+    clock->origin_us = until_us;
+}
+
+uint64_t sim_clock_wall_ms(const struct sim_clock *clock, struct prng *prng, uint64_t now_us)
+{
+    uint64_t ms = (uint64_t)((int64_t)(SIM_WALL_BASE_MS + now_us / 1000) + clock->wall_offset_ms);
+    if (clock->wall_stands_ms > 0) {
+        ms = clock->wall_stands_ms;
+    }
+    return clock->wall_jitter_ms == 0 ? ms : ms - prng_below(prng, clock->wall_jitter_ms + 1);
 }
 
 uint64_t sim_clock_world_us(const struct sim_clock *clock, uint64_t deadline_ms)

@@ -50,7 +50,8 @@ struct disk {
     struct disk_faults faults;
     struct prng prng;
     bool is_down;
-    uint64_t incarnation; /* Counts processes; open files belong to one. */
+    uint64_t operations_left; /* Until it is down; 0 = it stays up. */
+    uint64_t incarnation;     /* Counts processes; open files belong to one. */
     uint64_t sync_count;
     uint64_t open_count;
     /* Owned. */
@@ -180,10 +181,19 @@ static struct inode *inode_new(struct disk *disk)
 
 /* ---- struct files ---- */
 
+/* Asked at the start of every operation, which is what disk_die_after counts. */
+static bool is_off(struct disk *disk)
+{
+    if (disk->operations_left > 0 && --disk->operations_left == 0) {
+        disk->is_down = true;
+    }
+    return disk->is_down;
+}
+
 static int files_open(void *context, const char *path, bool create, struct file **out_file)
 {
     struct disk *disk = context;
-    if (disk->is_down) {
+    if (is_off(disk)) {
         return Q_EIO;
     }
     const struct name *name = names_find(&disk->seen, path);
@@ -220,14 +230,14 @@ static void files_close(void *context, struct file *file)
     collect(disk);
 }
 
-static bool is_stale(const struct disk *disk, const struct file *file)
+static bool is_stale(struct disk *disk, const struct file *file)
 {
-    return disk->is_down || file->incarnation != disk->incarnation;
+    return is_off(disk) || file->incarnation != disk->incarnation;
 }
 
 static int files_size(void *context, struct file *file, uint64_t *out_size)
 {
-    const struct disk *disk = context;
+    struct disk *disk = context;
     if (is_stale(disk, file)) {
         return Q_EIO;
     }
@@ -304,7 +314,7 @@ static int files_truncate(void *context, struct file *file, uint64_t size)
 static int files_rename(void *context, const char *from, const char *to)
 {
     struct disk *disk = context;
-    if (disk->is_down) {
+    if (is_off(disk)) {
         return Q_EIO;
     }
     if (names_find(&disk->seen, from) == NULL) {
@@ -321,7 +331,7 @@ static int files_rename(void *context, const char *from, const char *to)
 static int files_remove(void *context, const char *path)
 {
     struct disk *disk = context;
-    if (disk->is_down) {
+    if (is_off(disk)) {
         return Q_EIO;
     }
     if (names_find(&disk->seen, path) == NULL) {
@@ -337,7 +347,7 @@ static int files_remove(void *context, const char *path)
 static int files_make_directory(void *context, const char *path)
 {
     struct disk *disk = context;
-    if (disk->is_down) {
+    if (is_off(disk)) {
         return Q_EIO;
     }
     if (names_find(&disk->seen, path) != NULL) {
@@ -356,7 +366,7 @@ static int files_make_directory(void *context, const char *path)
 static int files_sync_directory(void *context, const char *path)
 {
     struct disk *disk = context;
-    if (disk->is_down) {
+    if (is_off(disk)) {
         return Q_EIO;
     }
     size_t kept = 0;
@@ -384,7 +394,7 @@ static int files_list(void *context,
                       void *visit_context)
 {
     struct disk *disk = context;
-    if (disk->is_down) {
+    if (is_off(disk)) {
         return Q_EIO;
     }
     const struct name *found = names_find(&disk->seen, directory);
@@ -507,6 +517,17 @@ void disk_power_loss(struct disk *disk)
 void disk_boot(struct disk *disk)
 {
     disk->is_down = false;
+    disk->operations_left = 0;
+}
+
+void disk_die_after(struct disk *disk, uint64_t operations)
+{
+    disk->operations_left = operations;
+}
+
+bool disk_is_down(const struct disk *disk)
+{
+    return disk->is_down;
 }
 
 bool disk_rot(struct disk *disk, const char *path)

@@ -42,6 +42,11 @@ void disk_kill(struct disk *disk);
 /* As disk_kill, and unsynced writes and names are partly lost. */
 void disk_power_loss(struct disk *disk);
 void disk_boot(struct disk *disk);
+/* The process dies in the middle of what it does: the operation of that number (from 1) and all
+ * that follow fail; whoever asked for it goes on with disk_kill or disk_power_loss. 0 takes that
+ * back. */
+void disk_die_after(struct disk *disk, uint64_t operations);
+bool disk_is_down(const struct disk *disk);
 /* Flips one bit of the durable contents of a file, before the place of its last synced write: what
  * was written later can prove that it was right once. False when there is nothing such. */
 bool disk_rot(struct disk *disk, const char *path);

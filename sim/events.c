@@ -17,14 +17,10 @@ void events_deinit(struct events *events)
     *events = (struct events){0};
 }
 
-void events_push(struct events *events, struct event event)
+/* Moves the event at that place to where it belongs among those before it. */
+static void rise(struct events *events, size_t at)
 {
-    if (events->count == events->capacity) {
-        events->capacity = events->capacity == 0 ? 256 : events->capacity * 2;
-        events->heap = heap_realloc(events->heap, events->capacity * sizeof *events->heap);
-    }
-    event.sequence = events->next_sequence++;
-    size_t at = events->count++;
+    const struct event event = events->heap[at];
     while (at > 0) {
         const size_t parent = (at - 1) / 2;
         if (is_before(&events->heap[parent], &event)) {
@@ -34,6 +30,29 @@ void events_push(struct events *events, struct event event)
         at = parent;
     }
     events->heap[at] = event;
+}
+
+void events_push(struct events *events, struct event event)
+{
+    if (events->count == events->capacity) {
+        events->capacity = events->capacity == 0 ? 256 : events->capacity * 2;
+        events->heap = heap_realloc(events->heap, events->capacity * sizeof *events->heap);
+    }
+    event.sequence = events->next_sequence++;
+    events->heap[events->count++] = event;
+    rise(events, events->count - 1);
+}
+
+void events_hasten(struct events *events, uint32_t node, uint64_t at_us, uint64_t now_us)
+{
+    Q_CHECK(now_us <= at_us);
+    for (size_t i = 0; i < events->count; i++) {
+        struct event *event = &events->heap[i];
+        if (event->node == node && event->at_us == at_us) {
+            event->at_us = now_us;
+            rise(events, i); /* Only what has been looked at moves down. */
+        }
+    }
 }
 
 bool events_pop(struct events *events, struct event *out_event)

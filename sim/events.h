@@ -53,6 +53,8 @@ void events_deinit(struct events *events);
 void events_push(struct events *events, struct event event);
 /* False when empty. The caller owns out_event->data. */
 bool events_pop(struct events *events, struct event *out_event);
+/* What waits for that node until `at_us` happens at `now_us` instead, in the same order. */
+void events_hasten(struct events *events, uint32_t node, uint64_t at_us, uint64_t now_us);
 /* Time of the next event; UINT64_MAX when empty. */
 uint64_t events_next_at(const struct events *events);
 

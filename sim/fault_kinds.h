@@ -46,9 +46,32 @@ void fault_bandwidth_end(struct world *world, uint64_t what);
 void fault_kill(struct world *world);
 void fault_power(struct world *world);
 void fault_power_all(struct world *world);
+void fault_kill_all(struct world *world);
 void fault_pause(struct world *world);
-void fault_clock(struct world *world);
+void fault_suspend(struct world *world);
+void fault_pause_end(struct world *world, uint64_t node);
+void fault_starved(struct world *world);
+void fault_starved_end(struct world *world, uint64_t node);
 void fault_resign(struct world *world);
+
+/* fault_restarts.c: */
+void fault_stop(struct world *world);
+void fault_stop_end(struct world *world, uint64_t what);
+void fault_rolling(struct world *world);
+void fault_rolling_end(struct world *world, uint64_t what);
+void fault_crash_loop(struct world *world);
+void fault_crash_loop_end(struct world *world, uint64_t what);
+/* It dies now and so many times again soon after each start; CRASHES_FOREVER is a number too. */
+void faults_loop_crashes(struct host *host, uint32_t times);
+
+/* fault_clocks.c: */
+void fault_clock(struct world *world);
+void fault_clock_end(struct world *world, uint64_t what);
+void fault_clock_freeze(struct world *world);
+void fault_clock_freeze_end(struct world *world, uint64_t node);
+void fault_clock_jitter(struct world *world);
+void fault_clock_jitter_end(struct world *world, uint64_t node);
+void fault_clock_drift(struct world *world);
 
 /* fault_disks.c: */
 void fault_disk_slow(struct world *world);

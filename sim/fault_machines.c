@@ -1,5 +1,10 @@
-/* Faults of processes, machines and their clocks. */
+/* Faults of processes and machines: they die, stand still, or hardly get to run. */
+#include "sim/draw.h"
 #include "sim/fault_kinds.h"
+
+#define PAUSE_MAX_US (60 * SECOND)
+
+/* ---- death ---- */
 
 void fault_kill(struct world *world)
 {
@@ -17,31 +22,79 @@ void fault_power(struct world *world)
     }
 }
 
-void fault_power_all(struct world *world)
+static void crash_all(struct world *world, bool power)
 {
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        host_crash(&world->hosts[id], true, prng_between(&world->prng, 1, 3000) * MILLISECOND);
+        host_crash(&world->hosts[id], power, prng_between(&world->prng, 1, 3000) * MILLISECOND);
     }
 }
 
-void fault_pause(struct world *world)
+void fault_power_all(struct world *world)
+{
+    crash_all(world, true);
+}
+
+void fault_kill_all(struct world *world)
+{
+    crash_all(world, false);
+}
+
+/* ---- standing still ---- */
+
+static void stand_still(struct world *world, enum fault_class class, bool suspended)
 {
     struct host *host = fault_pick_host(world);
     if (host == NULL) {
         return;
     }
-    const uint64_t takes_us = fault_draw_length(world);
-    world_trace(world, "node %u stands still for %llu ms", host->id,
+    const uint64_t takes_us = draw_log_uniform(&world->prng, 10 * MILLISECOND, PAUSE_MAX_US);
+    world_trace(world, "node %u %s for %llu ms", host->id,
+                suspended ? "is suspended, clock and all," : "stands still",
                 (unsigned long long)(takes_us / MILLISECOND));
     host_pause(host, takes_us);
+    if (suspended) {
+        sim_clock_suspend(&host->clock, world->now_us, world->now_us + takes_us);
+    }
+    fault_ends_after(world, class, takes_us, host->id);
 }
 
-void fault_clock(struct world *world)
+void fault_pause(struct world *world)
+{
+    stand_still(world, FAULT_PAUSE, false);
+}
+
+void fault_suspend(struct world *world)
+{
+    stand_still(world, FAULT_SUSPEND, true);
+}
+
+void fault_pause_end(struct world *world, uint64_t node)
+{
+    const struct host *host = &world->hosts[node];
+    if (host->node != NULL && !host_is_paused(host)) {
+        world_trace(world, "node %u goes on", host->id);
+    }
+}
+
+/* ---- starving ---- */
+
+void fault_starved(struct world *world)
 {
     struct host *host = fault_pick_host(world);
-    if (host != NULL) {
-        host->clock.wall_offset_ms +=
-            (int64_t)prng_below(&world->prng, 80000) - 40000 - host->clock.wall_offset_ms / 2;
+    if (host == NULL) {
+        return;
+    }
+    const uint64_t takes_us = draw_log_uniform(&world->prng, SECOND / 5, 20 * SECOND);
+    host->starved_until_us = world->now_us + takes_us;
+    world_trace(world, "node %u hardly gets to run for %llu ms", host->id,
+                (unsigned long long)(takes_us / MILLISECOND));
+    fault_ends_after(world, FAULT_STARVED, takes_us, host->id);
+}
+
+void fault_starved_end(struct world *world, uint64_t node)
+{
+    if (world->now_us >= world->hosts[node].starved_until_us) {
+        world_trace(world, "node %u gets to run", (node_id)node);
     }
 }
 
@@ -49,6 +102,7 @@ void fault_resign(struct world *world)
 {
     struct host *host = fault_pick_host(world);
     if (host != NULL) {
+        world_trace(world, "node %u is asked to resign", host->id);
         node_resign(host->node);
         host_touch(host);
     }

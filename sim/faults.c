@@ -24,11 +24,20 @@ static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_KILL] = {fault_kill, NULL},
     [FAULT_POWER] = {fault_power, NULL},
     [FAULT_POWER_ALL] = {fault_power_all, NULL},
-    [FAULT_PAUSE] = {fault_pause, NULL},
+    [FAULT_KILL_ALL] = {fault_kill_all, NULL},
+    [FAULT_CRASH_LOOP] = {fault_crash_loop, fault_crash_loop_end},
+    [FAULT_STOP] = {fault_stop, fault_stop_end},
+    [FAULT_ROLLING] = {fault_rolling, fault_rolling_end},
+    [FAULT_PAUSE] = {fault_pause, fault_pause_end},
+    [FAULT_SUSPEND] = {fault_suspend, fault_pause_end},
+    [FAULT_STARVED] = {fault_starved, fault_starved_end},
     [FAULT_DISK_SLOW] = {fault_disk_slow, NULL},
     [FAULT_DISK_ERROR] = {fault_disk_error, NULL},
     [FAULT_DISK_FULL] = {fault_disk_full, fault_disk_full_end},
-    [FAULT_CLOCK] = {fault_clock, NULL},
+    [FAULT_CLOCK] = {fault_clock, fault_clock_end},
+    [FAULT_CLOCK_FREEZE] = {fault_clock_freeze, fault_clock_freeze_end},
+    [FAULT_CLOCK_JITTER] = {fault_clock_jitter, fault_clock_jitter_end},
+    [FAULT_CLOCK_DRIFT] = {fault_clock_drift, NULL},
     [FAULT_RESIGN] = {fault_resign, NULL},
     [FAULT_ROT] = {fault_rot, NULL},
 };
@@ -142,6 +151,27 @@ static void heal_connections(struct world *world)
     }
 }
 
+/* What is under way with it ends now: it is to run, and its clocks to go. */
+static void heal_host(struct host *host)
+{
+    struct world *world = host->world;
+    *disk_faults(host->disk) = (struct disk_faults){0};
+    host->slow_until_us = 0;
+    host->starved_until_us = 0;
+    host->crashes_left = 0;
+    host->clock.wall_stands_ms = 0;
+    host->clock.wall_jitter_ms = 0;
+    host_resume(host);
+    if (host->node != NULL && host->stop.stage != STOP_NONE) {
+        host_stop(host, 0);
+    } else if (host->node == NULL && !host->is_condemned) {
+        events_push(&world->events, (struct event){.at_us = world->now_us,
+                                                   .kind = EVENT_START,
+                                                   .node = host->id,
+                                                   .incarnation = host->incarnation});
+    }
+}
+
 void faults_heal(struct world *world)
 {
     network_heal(&world->network);
@@ -149,9 +179,8 @@ void faults_heal(struct world *world)
     for (size_t i = 0; i < PARTITIONS_MAX; i++) {
         world->partitions[i].number = 0;
     }
+    world->rolling.next = NODE_NONE;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        struct host *host = &world->hosts[id];
-        *disk_faults(host->disk) = (struct disk_faults){0};
-        host->slow_until_us = 0; /* Pauses and restarts under way end by themselves. */
+        heal_host(&world->hosts[id]);
     }
 }

@@ -24,7 +24,7 @@ static uint64_t env_monotonic_ms(void *context)
 static uint64_t env_wall_ms(void *context)
 {
     const struct host *host = context;
-    return sim_clock_wall_ms(&host->clock, host->world->now_us);
+    return sim_clock_wall_ms(&host->clock, &host->world->prng, host->world->now_us);
 }
 
 static struct buf *env_peer_begin(void *context, node_id to)
@@ -219,6 +219,8 @@ static void check_duties(struct host *host, struct mirror *mirror)
         }
         uint64_t since_us = host->sent_at_us[peer];
         since_us = since_us < host->leader_since_us ? host->leader_since_us : since_us;
+        /* While it was suspended no time has passed for it. */
+        since_us = since_us < host->clock.origin_us ? host->clock.origin_us : since_us;
         check_heartbeats(&world->oracle, mirror, peer, (now_us - since_us) / MILLISECOND,
                          world->options.heartbeat_ms);
     }
@@ -257,7 +259,10 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_reads(oracle, mirror, raft->read_round_context,
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
-    check_duties(host, mirror);
+    const char *error = NULL;
+    if (node_health(host->node, &error) == Q_OK) { /* Else it has done the last it will do. */
+        check_duties(host, mirror);
+    }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
@@ -273,16 +278,40 @@ static void check_turn(struct host *host, const struct raft *raft)
     world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
 }
 
+/* Its time stands still: an election that it had begun goes on where it was. */
+static void shift_heard(struct host *host, int64_t by_us)
+{
+    const struct world *world = host->world;
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (host->heard_at_us[peer] != HEARD_NEVER) {
+            host->heard_at_us[peer] += (uint64_t)by_us;
+        }
+    }
+}
+
 void host_pause(struct host *host, uint64_t takes_us)
 {
     const struct world *world = host->world;
-    host->paused_until_us = world->now_us + takes_us;
-    /* Its time stands still: an election that it had begun goes on where it was. */
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (host->heard_at_us[peer] != HEARD_NEVER) {
-            host->heard_at_us[peer] += takes_us;
-        }
+    host->paused_until_us = takes_us == FOREVER ? FOREVER : world->now_us + takes_us;
+    if (takes_us != FOREVER) {
+        shift_heard(host, (int64_t)takes_us);
     }
+}
+
+void host_resume(struct host *host)
+{
+    struct world *world = host->world;
+    if (!host_is_paused(host)) {
+        return;
+    }
+    const uint64_t until_us = host->paused_until_us;
+    host->paused_until_us = world->now_us;
+    shift_heard(host, (int64_t)world->now_us - (int64_t)until_us);
+    if (host->clock.origin_us > world->now_us) {
+        sim_clock_suspend(&host->clock, world->now_us, world->now_us);
+    }
+    events_hasten(&world->events, host->id, until_us, world->now_us);
+    world_trace(world, "node %u goes on", host->id);
 }
 
 void host_sample(struct host *host)
@@ -369,7 +398,11 @@ static void set_front(struct host *host)
 
 static void retry_start(struct host *host)
 {
-    disk_kill(host->disk);
+    if (disk_is_down(host->disk) && prng_chance(&host->world->prng, 1, 2)) {
+        disk_power_loss(host->disk); /* It died of that. */
+    } else {
+        disk_kill(host->disk);
+    }
     Q_CHECK(disk_open_count(host->disk) == 0);
     events_push(&host->world->events,
                 (struct event){.at_us = host->world->now_us + 100 * MILLISECOND,
@@ -394,6 +427,9 @@ static bool start_node(struct host *host)
     }
     host->node = NULL;
     world_trace(world, "node %u does not start: %s: %s", host->id, err_text(err), error);
+    if (faults_died_in_start(host)) {
+        return false;
+    }
     if (err == Q_ECORRUPT && host->is_rotten) {
         host->is_condemned = true; /* As documented: it stops and says which file. */
         return false;
@@ -427,12 +463,14 @@ void host_start(struct host *host)
     host->turn_scheduled = false;
     host->sending_to = NODE_NONE;
     host->hashed_at = 0;
+    host->stop = (struct host_stop){0};
     if (host->said_incarnation > host->said_before) {
         host->said_before = host->said_incarnation;
     }
     host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
+    faults_starting(host);
     if (!start_node(host)) {
         if (host->is_condemned) {
             disk_kill(host->disk);
@@ -443,6 +481,7 @@ void host_start(struct host *host)
         return;
     }
     world_trace(world, "node %u started", host->id);
+    faults_started(host);
     set_front(host);
     if (host_raft(host) != NULL) {
         look_at_recovery(host, host_raft(host));
@@ -472,9 +511,61 @@ static void tear_down(struct host *host)
     mirror_crashed(&host->world->oracle.mirrors[host->id]);
 }
 
-void host_crash(struct host *host, bool power, uint64_t down_us)
+static void disconnect_clients(struct host *host)
 {
     struct world *world = host->world;
+    for (uint32_t i = 0; i < world->options.client_count; i++) {
+        if (world->clients[i].host == host->id) {
+            client_disconnect(&world->clients[i]);
+        }
+    }
+}
+
+/* Without power nobody closes its connections: its peers may notice late. */
+static void disconnect_peers(struct host *host, bool power)
+{
+    struct world *world = host->world;
+    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
+        if (peer == host->id) {
+            continue;
+        }
+        faults_break(world, host->id, peer);
+        if (power && prng_chance(&world->prng, 1, 2)) {
+            faults_half_open(world, peer, host->id);
+        } else {
+            faults_break(world, peer, host->id);
+        }
+    }
+}
+
+/* The process is gone; what is left of it goes, too. */
+static void clean_up(struct host *host, bool power, uint64_t down_us)
+{
+    struct world *world = host->world;
+    host->stop = (struct host_stop){0};
+    *disk_faults(host->disk) = (struct disk_faults){0};
+    if (disk_open_count(host->disk) != 0) {
+        violation_report(&world->violation, "bounds", "node %u left %llu files open", host->id,
+                         (unsigned long long)disk_open_count(host->disk));
+    }
+    disconnect_peers(host, power);
+    if (host->clock.origin_us > world->now_us) {
+        sim_clock_suspend(&host->clock, world->now_us, world->now_us);
+    }
+    if (power) {
+        sim_clock_boot(&host->clock, &world->prng, world->now_us);
+    }
+    if (down_us != FOREVER) {
+        events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
+                                                   .kind = EVENT_START,
+                                                   .node = host->id,
+                                                   .incarnation = host->incarnation});
+    }
+}
+
+void host_crash(struct host *host, bool power, uint64_t down_us)
+{
+    const struct world *world = host->world;
     if (host->node == NULL) {
         return;
     }
@@ -486,37 +577,20 @@ void host_crash(struct host *host, bool power, uint64_t down_us)
         disk_kill(host->disk);
     }
     sim_engine_power_off(host->engine);
-    for (uint32_t i = 0; i < world->options.client_count; i++) {
-        if (world->clients[i].host == host->id) {
-            client_disconnect(&world->clients[i]);
-        }
-    }
+    disconnect_clients(host);
     tear_down(host);
-    *disk_faults(host->disk) = (struct disk_faults){0};
-    if (disk_open_count(host->disk) != 0) {
-        violation_report(&world->violation, "bounds", "node %u left %llu files open", host->id,
-                         (unsigned long long)disk_open_count(host->disk));
-    }
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer == host->id) {
-            continue;
-        }
-        /* Without power nobody closes its connections: peers may notice late. */
-        if (power && prng_chance(&world->prng, 1, 2)) {
-            faults_half_open(world, peer, host->id);
-        }
-        faults_break(world, host->id, peer);
-        if (!network_is_half_open(&world->network, peer, host->id)) {
-            faults_break(world, peer, host->id);
-        }
-    }
-    if (power) {
-        sim_clock_boot(&host->clock, &world->prng, world->now_us);
-    }
-    events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
-                                               .kind = EVENT_START,
-                                               .node = host->id,
-                                               .incarnation = host->incarnation});
+    clean_up(host, power, down_us);
+}
+
+void host_stop(struct host *host, uint64_t down_us)
+{
+    world_trace(host->world, "node %u has stopped for %llu ms", host->id,
+                (unsigned long long)(down_us / MILLISECOND));
+    disconnect_clients(host);
+    tear_down(host);
+    disk_kill(host->disk);
+    sim_engine_power_off(host->engine);
+    clean_up(host, false, down_us);
 }
 
 void host_deinit(struct host *host)
@@ -595,6 +669,11 @@ static void collect_clients(struct host *host)
     }
 }
 
+static bool is_starved(const struct host *host)
+{
+    return host->world->now_us < host->starved_until_us;
+}
+
 void host_turn(struct host *host)
 {
     struct world *world = host->world;
@@ -615,20 +694,25 @@ void host_turn(struct host *host)
     }
     collect_clients(host);
     arm_timer(host);
+    if (is_starved(host)) {
+        host_pause(host, prng_between(&world->prng, 10, 300) * MILLISECOND);
+    }
 }
 
 void host_touch(struct host *host)
 {
     struct world *world = host->world;
-    if (world->options.turn_delay_us == 0) {
+    const uint64_t delay_max_us = is_starved(host) ? 0 : world->options.turn_delay_us;
+    if (delay_max_us == 0 && !is_starved(host)) {
         host_turn(host);
         return;
     }
     if (host->turn_scheduled) {
         return;
     }
+    /* Of one that is starved the turn comes after all that has gathered while it was away. */
     host->turn_scheduled = true;
-    const uint64_t delay_us = prng_below(&world->prng, world->options.turn_delay_us + 1);
+    const uint64_t delay_us = prng_below(&world->prng, delay_max_us + 1);
     events_push(&world->events, (struct event){.at_us = world->now_us + delay_us,
                                                .kind = EVENT_TURN,
                                                .node = host->id,
@@ -741,5 +825,9 @@ void host_timer(struct host *host, const struct event *event)
         arm_timer(host); /* The deadline has moved since; no turn is due. */
         return;
     }
-    host_turn(host);
+    if (is_starved(host)) {
+        host_touch(host);
+    } else {
+        host_turn(host);
+    }
 }

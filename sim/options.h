@@ -88,13 +88,22 @@
     X(KILL, "kill")             /* A process dies; the page cache stays. */                        \
     X(POWER, "power")           /* A machine loses power, and with it what was not synced. */      \
     X(POWER_ALL, "power_all")   /* All machines at once. */                                        \
+    X(KILL_ALL, "kill_all")     /* All processes at once; their machines keep power. */            \
+    X(CRASH_LOOP, "crash_loop") /* A process dies soon after each start, or in it. */              \
+    X(STOP, "stop")             /* A process is stopped in good order. */                          \
+    X(ROLLING, "rolling")       /* All of them, one after the other. */                            \
     X(PAUSE, "pause")           /* A process stands still and goes on. */                          \
+    X(SUSPEND, "suspend")       /* A machine stands still, its monotonic clock too. */             \
+    X(STARVED, "starved")       /* A process hardly gets to run. */                                \
     X(DISK_SLOW, "disk_slow")   /* The syncs of a machine take long for a while. */                \
     X(DISK_ERROR, "disk_error") /* A write or sync fails. */                                       \
     X(DISK_FULL, "disk_full")   /* No space for a while. */                                        \
-    X(CLOCK, "clock")           /* A wall clock jumps. */                                          \
-    X(RESIGN, "resign")         /* A leader is asked to hand over. */                              \
-    X(ROT, "rot")               /* A bit of an old log segment flips while its machine is off. */
+    X(CLOCK, "clock")           /* A wall clock jumps, up to an hour. */                           \
+    X(CLOCK_FREEZE, "clock_freeze") /* A wall clock stands still. */                               \
+    X(CLOCK_JITTER, "clock_jitter") /* Readings of a wall clock go back and forth. */              \
+    X(CLOCK_DRIFT, "clock_drift")   /* A monotonic clock changes its rate. */                      \
+    X(RESIGN, "resign")             /* A leader is asked to hand over. */                          \
+    X(ROT, "rot") /* A bit of an old log segment flips while its machine is off. */
 
 enum fault_class {
 #define X(name, text) FAULT_##name,

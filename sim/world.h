@@ -34,10 +34,29 @@
 #define SECOND            UINT64_C(1000000)
 #define HEARD_NEVER       UINT64_MAX
 #define FOREVER           UINT64_MAX
+#define CRASHES_FOREVER   UINT32_MAX
 
 struct world;
 
 enum phase { PHASE_FIRE, PHASE_CONVERGE, PHASE_CLOSING, PHASE_QUIET, PHASE_OVER };
+
+enum stop_stage { STOP_NONE, STOP_RESIGNING, STOP_DRAINING };
+
+/* An orderly stop under way. */
+struct host_stop {
+    enum stop_stage stage;
+    bool was_leader;
+    uint64_t resign_until_us;
+    uint64_t drain_until_us;
+    uint64_t stay_until_us;
+    uint64_t down_us; /* How long it stays down then. */
+};
+
+/* A restart of all nodes under way. */
+struct rolling {
+    node_id next; /* NODE_NONE = there is none. */
+    uint64_t since_us;
+};
 
 /* One machine and the process on it. */
 struct host {
@@ -60,6 +79,9 @@ struct host {
     uint64_t timer_at_us; /* The EVENT_TIMER that counts; UINT64_MAX = none. */
     bool turn_scheduled;
     bool is_in_start;
+    uint64_t starved_until_us; /* Until then it is away for a while after each turn. */
+    uint32_t crashes_left;     /* It dies so many times more, soon after it starts. */
+    struct host_stop stop;
     bool log_wanted;  /* env.log_start was called. */
     bool log_is_busy; /* A job is on the device. */
     raft_index log_saving_index;
@@ -141,6 +163,7 @@ struct world {
     size_t local_read_count;
     struct partition partitions[PARTITIONS_MAX];
     uint64_t partition_count;
+    struct rolling rolling;
     struct partition_watch partition_watch;
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
@@ -183,6 +206,8 @@ void host_deinit(struct host *host);
 void host_start(struct host *host);
 /* The process dies; with `power` the machine with it. Starts again after `down_us`. */
 void host_crash(struct host *host, bool power, uint64_t down_us);
+/* The process ends in good order and starts again after `down_us`. */
+void host_stop(struct host *host, uint64_t down_us);
 /* Its group's raft; NULL while the process is down or does not know its cluster yet. */
 const struct raft *host_raft(const struct host *host);
 bool host_is_paused(const struct host *host);
@@ -195,6 +220,8 @@ void host_touch(struct host *host);
 void host_turn(struct host *host);
 /* The process stands still for so long; what comes in waits. */
 void host_pause(struct host *host, uint64_t takes_us);
+/* A pause under way ends now. */
+void host_resume(struct host *host);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
 
@@ -224,6 +251,11 @@ void faults_reset(struct world *world, node_id a, node_id b);
 void faults_break(struct world *world, node_id from, node_id to);
 /* That connection is gone, and `from` notices seconds later. */
 void faults_half_open(struct world *world, node_id from, node_id to);
+/* fault_restarts.c, for a process that may be in a crash loop: before its start; whether the start
+ * failed because it died; after the start. */
+void faults_starting(struct host *host);
+bool faults_died_in_start(struct host *host);
+void faults_started(struct host *host);
 /* Ends all faults for good and starts what is down. */
 void faults_heal(struct world *world);
 
