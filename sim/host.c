@@ -105,6 +105,10 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const char *error = NULL;
     struct raft_message message;
     const struct raft *raft = host_raft(host);
+    if (raft != NULL) {
+        (void)read_u32(&r); /* The group. */
+        damage_heard(host, from, read_bytes(&r, reader_left(&r)));
+    }
     if (raft != NULL && node_takes_part(host->node) && node_health(host->node, &error) == Q_OK &&
         read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
@@ -157,6 +161,7 @@ static void env_peer_end(void *context, node_id to)
         if (host->world->options.verbose) {
             trace_message(host, frame.body);
         }
+        damage_sends_raft(host);
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
@@ -240,6 +245,9 @@ static void check_turn(struct host *host, const struct raft *raft)
     struct world *world = host->world;
     struct oracle *oracle = &world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
+    if (damage_is_judged_here(host)) {
+        return;
+    }
     if (!host->has_raft) {
         look_at_recovery(host, raft);
     }
@@ -316,7 +324,8 @@ void host_resume(struct host *host)
 
 void host_sample(struct host *host)
 {
-    if (host->node == NULL || !host->has_raft || host_is_paused(host)) {
+    if (host->node == NULL || !host->has_raft || host_is_paused(host) ||
+        damage_is_judged_here(host)) {
         return;
     }
     const raft_index applied = host_raft(host)->applied_index;
@@ -430,9 +439,10 @@ static bool start_node(struct host *host)
     if (faults_died_in_start(host)) {
         return false;
     }
-    if (err == Q_ECORRUPT && host->is_rotten) {
-        host->is_condemned = true; /* As documented: it stops and says which file. */
-        return false;
+    switch (damage_start_failed(host, err, error)) {
+    case DAMAGE_CONDEMNED: host->is_condemned = true; return false;
+    case DAMAGE_UNDONE: return false;
+    case DAMAGE_UNRELATED: break;
     }
     /* Only the disk faults that are on now excuse it; they are over at the next try. */
     if (err == Q_ECORRUPT || err == Q_EINVAL || world->phase != PHASE_FIRE) {
@@ -451,10 +461,66 @@ static void dial(struct world *world, node_id from, node_id to)
                                .b = to});
 }
 
+static void tear_down(struct host *host)
+{
+    struct node *node = host->node;
+    host->node = NULL; /* From here nothing it says leaves the machine. */
+    host->paused_until_us = 0;
+    if (wal_in_flight(node_wal(node))) {
+        wal_job_end(node_wal(node), Q_EIO);
+    }
+    node_free(node);
+    host->log_wanted = false;
+    host->log_is_busy = false;
+    mirror_crashed(&host->world->oracle.mirrors[host->id]);
+}
+
+static void start_later(struct host *host, uint64_t at_us)
+{
+    events_push(&host->world->events, (struct event){.at_us = at_us,
+                                                     .kind = EVENT_START,
+                                                     .node = host->id,
+                                                     .incarnation = host->incarnation});
+}
+
+/* False: not now. A start syncs the identity file, so it hangs with the disk. */
+static bool may_start(struct host *host)
+{
+    const uint64_t now_us = host->world->now_us;
+    if (host->is_condemned && host->damage.watch != WATCH_STRANGER) {
+        return false;
+    }
+    if (host->hung_until_us > now_us) {
+        start_later(host, host->hung_until_us);
+        return false;
+    }
+    if (!damage_may_start(host)) {
+        if (!host->is_condemned) {
+            start_later(host, now_us + 200 * MILLISECOND);
+        }
+        return false;
+    }
+    return true;
+}
+
+/* Reads fail from now on, or after some. */
+static void spoil_reads(struct host *host)
+{
+    struct disk_faults *faults = disk_faults(host->disk);
+    faults->reads = host->reads;
+    faults->reads_before = (uint32_t)prng_below(&host->world->prng, 4);
+    if (host->reads != READ_FAILS_ALWAYS || prng_chance(&host->world->prng, 1, 8)) {
+        host->reads = READ_WORKS; /* At later starts. */
+    }
+}
+
 void host_start(struct host *host)
 {
     struct world *world = host->world;
     Q_CHECK(host->node == NULL);
+    if (!may_start(host)) {
+        return;
+    }
     host->incarnation++;
     host->log_wanted = false;
     host->log_is_busy = false;
@@ -470,6 +536,10 @@ void host_start(struct host *host)
     host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
+    damage_before_start(host);
+    if (host->reads != READ_WORKS) {
+        spoil_reads(host);
+    }
     faults_starting(host);
     if (!start_node(host)) {
         if (host->is_condemned) {
@@ -481,9 +551,16 @@ void host_start(struct host *host)
         return;
     }
     world_trace(world, "node %u started", host->id);
+    if (!damage_started(host, host_raft(host))) {
+        tear_down(host);
+        damage_undo(host);
+        retry_start(host);
+        return;
+    }
+    disk_faults(host->disk)->reads = READ_WORKS;
     faults_started(host);
     set_front(host);
-    if (host_raft(host) != NULL) {
+    if (host_raft(host) != NULL && !damage_is_judged_here(host)) {
         look_at_recovery(host, host_raft(host));
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
@@ -495,20 +572,6 @@ void host_start(struct host *host)
         }
     }
     host_turn(host);
-}
-
-static void tear_down(struct host *host)
-{
-    struct node *node = host->node;
-    host->node = NULL; /* From here nothing it says leaves the machine. */
-    host->paused_until_us = 0;
-    if (wal_in_flight(node_wal(node))) {
-        wal_job_end(node_wal(node), Q_EIO);
-    }
-    node_free(node);
-    host->log_wanted = false;
-    host->log_is_busy = false;
-    mirror_crashed(&host->world->oracle.mirrors[host->id]);
 }
 
 static void disconnect_clients(struct host *host)
@@ -553,6 +616,7 @@ static void clean_up(struct host *host, bool power, uint64_t down_us)
         sim_clock_suspend(&host->clock, world->now_us, world->now_us);
     }
     if (power) {
+        host->hung_until_us = 0;
         sim_clock_boot(&host->clock, &world->prng, world->now_us);
     }
     if (down_us != FOREVER) {
@@ -601,6 +665,7 @@ void host_deinit(struct host *host)
         tear_down(host);
     }
     buf_deinit(&host->outgoing);
+    damage_deinit(host);
     sim_engine_free(host->engine);
     disk_free(host->disk);
 }
@@ -629,7 +694,9 @@ static void start_log_job(struct host *host, const struct raft *raft)
                 (unsigned long long)mirror->job_term, mirror->job_vote);
     const int err = wal_job_write(node_wal(host->node));
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
-    if (world->now_us < host->slow_until_us) {
+    if (world->now_us < host->hung_until_us) {
+        takes_us = host->hung_until_us - world->now_us;
+    } else if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
         takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
     }
@@ -684,11 +751,16 @@ void host_turn(struct host *host)
         check_turn(host, raft);
     }
     const char *error = NULL;
-    if (node_health(host->node, &error) != Q_OK) {
+    const int err = node_health(host->node, &error);
+    if (err != Q_OK) {
         world_trace(world, "node %u stops itself: %s", host->id, error == NULL ? "" : error);
-        host_crash(host, false, prng_between(&world->prng, 10, 2000) * MILLISECOND);
+        host->is_condemned = damage_stopped(host, err, error) == DAMAGE_CONDEMNED;
+        host_crash(host, false,
+                   host->is_condemned ? FOREVER
+                                      : prng_between(&world->prng, 10, 2000) * MILLISECOND);
         return;
     }
+    damage_look(host);
     if (host->log_wanted) {
         start_log_job(host, raft);
     }

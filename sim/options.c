@@ -65,14 +65,27 @@ static void draw_network(struct network_options *out, struct prng *prng)
     }
 }
 
+/* These take a machine out for good, and of a minority only. */
+static bool is_lasting(enum fault_class class)
+{
+    return class >= FAULT_ROT && class <= FAULT_BACKUP;
+}
+
 static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
+    /* Else most runs would be of two nodes out of three. */
+    struct prng lasting;
+    prng_init(&lasting, hash_bytes_seeded(bytes_of_text("lasting"), seed));
+    const bool lasts = prng_chance(&lasting, 1, 2);
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
         /* Each from a source of its own, so that a new class changes no other. */
         struct prng own;
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
         out->fault_interval_us[i] =
             prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, 60 * SECOND) : 0;
+        if (is_lasting((enum fault_class)i)) {
+            out->fault_interval_us[i] *= lasts ? 4 : 0;
+        }
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         for (size_t i = 0; i < FAULT_CLASSES; i++) {

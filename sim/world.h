@@ -18,6 +18,7 @@
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
 #include "sim/clock.h"
+#include "sim/damage.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
 #include "sim/events.h"
@@ -68,8 +69,11 @@ struct host {
     struct sim_clock clock;
     uint64_t slow_until_us;
     bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
-    bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
-    bool is_condemned; /* It has done so. */
+    bool is_condemned; /* For that it has rightly refused to start or to take part. */
+    struct damage damage;
+    uint64_t hung_until_us;  /* The disk does not come back before. */
+    bool is_hung_till_power; /* And then only by a power cycle. */
+    enum read_failure reads; /* At the next start. */
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
@@ -95,6 +99,7 @@ struct host {
     uint64_t said_incarnation;          /* In its messages, and the highest of earlier processes. */
     uint64_t said_before;
     uint64_t incarnation_of[NODES_MAX + 1]; /* Newest process it has a Raft message of. */
+    struct heard_promise heard_promise[NODES_MAX + 1];
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
     uint64_t log_looked_us;  /* When the hanging of that job was last looked at. */
@@ -164,6 +169,7 @@ struct world {
     struct partition partitions[PARTITIONS_MAX];
     uint64_t partition_count;
     struct rolling rolling;
+    uint64_t calm_until_us; /* No fault begins before: sim/damage. */
     struct partition_watch partition_watch;
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */

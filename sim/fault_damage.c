@@ -1,0 +1,101 @@
+/* Faults that take from a disk what it had promised to keep; sim/damage says what they owe. */
+#include "sim/atlas.h"
+#include "sim/draw.h"
+#include "sim/fault_kinds.h"
+
+/* A machine that may be damaged now: its node knows its cluster, as all the others do, and nothing
+ * is the matter with it. NULL when the one drawn is not. */
+static struct host *pick(struct world *world)
+{
+    struct host *host = fault_pick_host(world);
+    if (host == NULL || !atlas_may_damage(world, host) || host->is_damaged || host->is_condemned ||
+        host->damage.next != DAMAGE_NONE || host->damage.done != DAMAGE_NONE ||
+        host->crashes_left > 0) {
+        return NULL;
+    }
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct host *other = &world->hosts[id];
+        if (!other->is_condemned && (other->node == NULL || host_raft(other) == NULL)) {
+            return NULL;
+        }
+    }
+    return host;
+}
+
+static void begin(struct world *world, enum damage_kind kind)
+{
+    struct host *host = pick(world);
+    if (host != NULL) {
+        damage_begin(host, kind);
+    }
+}
+
+void fault_rot(struct world *world)
+{
+    begin(world, DAMAGE_ROT);
+}
+
+void fault_lost(struct world *world)
+{
+    begin(world, DAMAGE_LOST);
+}
+
+void fault_misdirect(struct world *world)
+{
+    begin(world, DAMAGE_MISDIRECT);
+}
+
+void fault_files(struct world *world)
+{
+    begin(world, DAMAGE_FILES);
+}
+
+void fault_engine_rot(struct world *world)
+{
+    begin(world, DAMAGE_ENGINE);
+}
+
+void fault_wipe(struct world *world)
+{
+    begin(world, DAMAGE_WIPE);
+}
+
+/* A copy now; it comes back some time later. */
+void fault_backup(struct world *world)
+{
+    struct host *host = pick(world);
+    if (host != NULL && host->damage.old_disk == NULL) {
+        damage_take_copy(host);
+        fault_ends_after(world, FAULT_BACKUP,
+                         draw_log_uniform(&world->prng, 50 * MILLISECOND, 20 * SECOND), host->id);
+    }
+}
+
+void fault_backup_end(struct world *world, uint64_t node)
+{
+    struct host *host = &world->hosts[node];
+    if (world->phase == PHASE_FIRE && host->node != NULL && host_raft(host) != NULL &&
+        !host_is_paused(host) && !host->is_damaged && atlas_may_damage(world, host) &&
+        host->damage.next == DAMAGE_NONE && host->damage.done == DAMAGE_NONE) {
+        damage_begin(host, DAMAGE_BACKUP);
+    }
+}
+
+/* Two machines get each other's disk, or one a copy of the other's. */
+void fault_swap(struct world *world)
+{
+    struct host *host = fault_pick_host(world);
+    struct host *other = fault_pick_host(world);
+    if (host == NULL || other == NULL || host == other || host_raft(host) == NULL ||
+        host_raft(other) == NULL || host->is_damaged || other->is_damaged ||
+        host->damage.next != DAMAGE_NONE || other->damage.next != DAMAGE_NONE ||
+        host->damage.done != DAMAGE_NONE || other->damage.done != DAMAGE_NONE) {
+        return;
+    }
+    host->damage.other = other->id;
+    damage_begin(host, DAMAGE_SWAP);
+    if (prng_chance(&world->prng, 1, 2)) {
+        other->damage.other = host->id;
+        damage_begin(other, DAMAGE_SWAP);
+    }
+}
