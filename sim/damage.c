@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define JUDGED_AFTER_US (2 * SECOND)
+#define PATIENCE        5   /* Times 200 ms until whatever is wrong with the others is ended. */
 #define PUT_OFF_MAX     100 /* Times 200 ms; then the fault does not happen. */
 #define STOPS_MAX       3   /* A node that stops as an old copy is started again until then. */
 #define ENGINE_PARTS    8   /* One of so many parts of the keys cannot be read. */
@@ -124,9 +125,9 @@ static bool others_are_ready(const struct host *host)
     return world->rolling.next == NODE_NONE;
 }
 
-static void make_calm(struct world *world)
+static void make_calm(struct world *world, uint64_t for_us)
 {
-    world->calm_until_us = world->now_us + JUDGED_AFTER_US + SECOND / 2;
+    world->calm_until_us = world->now_us + for_us;
     network_calm(&world->network, world->calm_until_us);
     for (node_id id = 1; id <= world->options.node_count; id++) {
         *disk_faults(world->hosts[id].disk) = (struct disk_faults){0};
@@ -142,25 +143,33 @@ static void give_up(struct host *host)
         return;
     }
     damage->next = DAMAGE_NONE;
+    damage->put_off = 0;
     atlas_repaired(host);
 }
 
 bool damage_may_start(struct host *host)
 {
     struct damage *damage = &host->damage;
-    const struct world *world = host->world;
-    if (damage->next == DAMAGE_NONE && damage->stops == 0) {
+    struct world *world = host->world;
+    if (damage->next == DAMAGE_SWAP || (damage->next == DAMAGE_NONE && damage->stops == 0)) {
         return true;
     }
-    if (others_are_ready(host) && !damage_needs_calm(world)) {
-        make_calm(host->world);
+    if (others_are_ready(host)) {
+        make_calm(world, JUDGED_AFTER_US + SECOND / 2);
         return true;
     }
     if (++damage->put_off > PUT_OFF_MAX ||
         (damage->next != DAMAGE_NONE && world->phase != PHASE_FIRE)) {
         give_up(host);
+        return !host->is_condemned;
     }
-    return damage->next == DAMAGE_NONE && !host->is_condemned && damage->stops == 0;
+    if (damage->put_off == PATIENCE) {
+        faults_quell(world);
+    }
+    if (damage->put_off >= PATIENCE) {
+        make_calm(world, SECOND);
+    }
+    return false;
 }
 
 /* ---- what the start finds ---- */

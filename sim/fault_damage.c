@@ -3,23 +3,15 @@
 #include "sim/draw.h"
 #include "sim/fault_kinds.h"
 
-/* A machine that may be damaged now: its node knows its cluster, as all the others do, and nothing
- * is the matter with it. NULL when the one drawn is not. */
+/* A machine that may be damaged now and knows its cluster; NULL when the one drawn is not. */
 static struct host *pick(struct world *world)
 {
     struct host *host = fault_pick_host(world);
-    if (host == NULL || !atlas_may_damage(world, host) || host->is_damaged || host->is_condemned ||
-        host->damage.next != DAMAGE_NONE || host->damage.done != DAMAGE_NONE ||
-        host->crashes_left > 0) {
-        return NULL;
-    }
-    for (node_id id = 1; id <= world->options.node_count; id++) {
-        const struct host *other = &world->hosts[id];
-        if (!other->is_condemned && (other->node == NULL || host_raft(other) == NULL)) {
-            return NULL;
-        }
-    }
-    return host;
+    const bool may = host != NULL && host_raft(host) != NULL && atlas_may_damage(world, host) &&
+                     !host->is_damaged && !host->is_condemned &&
+                     host->damage.next == DAMAGE_NONE && host->damage.done == DAMAGE_NONE &&
+                     host->crashes_left == 0;
+    return may ? host : NULL;
 }
 
 static void begin(struct world *world, enum damage_kind kind)

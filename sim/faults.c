@@ -178,12 +178,21 @@ static void heal_host(struct host *host)
     host_resume(host);
     if (host->node != NULL && host->stop.stage != STOP_NONE) {
         host_stop(host, 0);
-    } else if (host->node == NULL && !host->is_condemned) {
+    } else if (host->node == NULL && !host->is_condemned && host->damage.next == DAMAGE_NONE) {
         events_push(&world->events, (struct event){.at_us = world->now_us,
                                                    .kind = EVENT_START,
                                                    .node = host->id,
                                                    .incarnation = host->incarnation});
     }
+}
+
+void faults_quell(struct world *world)
+{
+    const struct network_options usual =
+        world->network.calm_until_us > 0 ? world->network.usual : world->network.options;
+    world_trace(world, "all other faults end for a while");
+    faults_heal(world);
+    world->network.options = usual;
 }
 
 void faults_heal(struct world *world)

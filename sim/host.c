@@ -508,6 +508,9 @@ static void spoil_reads(struct host *host)
 {
     struct disk_faults *faults = disk_faults(host->disk);
     faults->reads = host->reads;
+    if (host->reads == READ_WORKS) {
+        return;
+    }
     faults->reads_before = (uint32_t)prng_below(&host->world->prng, 4);
     if (host->reads != READ_FAILS_ALWAYS || prng_chance(&host->world->prng, 1, 8)) {
         host->reads = READ_WORKS; /* At later starts. */
@@ -537,9 +540,7 @@ void host_start(struct host *host)
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
     damage_before_start(host);
-    if (host->reads != READ_WORKS) {
-        spoil_reads(host);
-    }
+    spoil_reads(host);
     faults_starting(host);
     if (!start_node(host)) {
         if (host->is_condemned) {

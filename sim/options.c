@@ -83,8 +83,8 @@ static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prn
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
         out->fault_interval_us[i] =
             prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, 60 * SECOND) : 0;
-        if (is_lasting((enum fault_class)i)) {
-            out->fault_interval_us[i] *= lasts ? 4 : 0;
+        if (is_lasting((enum fault_class)i) && !lasts) {
+            out->fault_interval_us[i] = 0;
         }
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */

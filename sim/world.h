@@ -262,6 +262,8 @@ void faults_half_open(struct world *world, node_id from, node_id to);
 void faults_starting(struct host *host);
 bool faults_died_in_start(struct host *host);
 void faults_started(struct host *host);
+/* Ends all faults that are on, and starts what is down; others will begin. */
+void faults_quell(struct world *world);
 /* Ends all faults for good and starts what is down. */
 void faults_heal(struct world *world);
 
