@@ -54,12 +54,26 @@ void damage_undo(struct host *host)
     host->said_incarnation = 0; /* Of the wrong disk. */
 }
 
+static struct heard_promise durable_promise(const struct host *host)
+{
+    const struct mirror *mirror = &host->world->oracle.mirrors[host->id];
+    return (struct heard_promise){.term = mirror->durable_term, .index = mirror->durable_last};
+}
+
+bool damage_copy_is_old(const struct host *host)
+{
+    const struct heard_promise now = durable_promise(host);
+    const struct heard_promise then = host->damage.old_promise;
+    return now.term > then.term || now.index > then.index;
+}
+
 void damage_take_copy(struct host *host)
 {
     struct damage *damage = &host->damage;
     drop(&damage->old_disk, &damage->old_engine);
     damage->old_disk = disk_copy(host->disk);
     damage->old_engine = sim_engine_copy(host->engine);
+    damage->old_promise = durable_promise(host);
     world_trace(host->world, "node %u: its disk is copied", host->id);
 }
 
@@ -82,6 +96,15 @@ void damage_begin(struct host *host, enum damage_kind kind)
         atlas_damaged(host);
     }
     host_crash(host, true, prng_between(&world->prng, 10, 2000) * MILLISECOND);
+}
+
+void damage_clear_away(struct world *world)
+{
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        if (world->hosts[id].is_condemned) {
+            host_crash(&world->hosts[id], false, FOREVER);
+        }
+    }
 }
 
 bool damage_needs_calm(const struct world *world)

@@ -69,9 +69,10 @@ struct damage {
     uint64_t judged_at_us; /* WATCH_*: by then it has stopped, or says what is wrong. */
     uint32_t stops;        /* How often it has stopped itself as an old copy. */
     /* Owned. */
-    struct disk *old_disk; /* BACKUP, FILES: taken earlier. */
+    struct disk *old_disk; /* BACKUP, FILES: taken earlier ... */
     struct engine *old_engine;
-    struct disk *own_disk; /* What it should have been. */
+    struct heard_promise old_promise; /* ... when the node was there. */
+    struct disk *own_disk;            /* What it should have been. */
     struct engine *own_engine;
 };
 
@@ -81,6 +82,10 @@ struct damage {
 void damage_begin(struct host *host, enum damage_kind kind);
 /* Keeps a copy of disk and state, for BACKUP and FILES. */
 void damage_take_copy(struct host *host);
+/* True when the node has promised something since. */
+bool damage_copy_is_old(const struct host *host);
+/* What has been condemned and runs all the same is taken away. */
+void damage_clear_away(struct world *world);
 /* True while a machine is being judged: no fault begins. */
 bool damage_needs_calm(const struct world *world);
 

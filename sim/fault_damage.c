@@ -8,9 +8,8 @@ static struct host *pick(struct world *world)
 {
     struct host *host = fault_pick_host(world);
     const bool may = host != NULL && host_raft(host) != NULL && atlas_may_damage(world, host) &&
-                     !host->is_damaged && !host->is_condemned &&
-                     host->damage.next == DAMAGE_NONE && host->damage.done == DAMAGE_NONE &&
-                     host->crashes_left == 0;
+                     !host->is_damaged && !host->is_condemned && host->damage.next == DAMAGE_NONE &&
+                     host->damage.done == DAMAGE_NONE && host->crashes_left == 0;
     return may ? host : NULL;
 }
 
@@ -66,9 +65,16 @@ void fault_backup(struct world *world)
 void fault_backup_end(struct world *world, uint64_t node)
 {
     struct host *host = &world->hosts[node];
-    if (world->phase == PHASE_FIRE && host->node != NULL && host_raft(host) != NULL &&
-        !host_is_paused(host) && !host->is_damaged && atlas_may_damage(world, host) &&
-        host->damage.next == DAMAGE_NONE && host->damage.done == DAMAGE_NONE) {
+    if (world->phase != PHASE_FIRE || host->damage.old_disk == NULL) {
+        return;
+    }
+    if (!damage_copy_is_old(host) || host->node == NULL || host_raft(host) == NULL) {
+        fault_ends_after(world, FAULT_BACKUP, SECOND, host->id);
+        return;
+    }
+    if (host->node != NULL && host_raft(host) != NULL && !host_is_paused(host) &&
+        !host->is_damaged && atlas_may_damage(world, host) && host->damage.next == DAMAGE_NONE &&
+        host->damage.done == DAMAGE_NONE) {
         damage_begin(host, DAMAGE_BACKUP);
     }
 }

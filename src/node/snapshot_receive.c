@@ -7,7 +7,7 @@
  * file.
  *
  * At start a file `snapshots/install` newer than the engine's applied index is installed again from
- * its beginning. File: header (magic u64, index u64, term u64), then the records of the chunks.
+ * its beginning, once it is known to be whole (node/snapshot_file).
  */
 #include "base/check.h"
 #include "base/hash.h"
@@ -15,16 +15,14 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/snapshot_file.h"
 
 #include <stdio.h>
 
 #define DIRECTORY       "snapshots"
 #define PATH_INCOMING   "snapshots/incoming"
 #define PATH_INSTALL    "snapshots/install"
-#define FILE_MAGIC      UINT64_C(0x31504e5355514f51)
-#define FILE_HEADER     24
 #define BYTES_PER_TURN  ((size_t)4 * 1024 * 1024)
-#define READ_SIZE       ((size_t)1024 * 1024)
 #define PERSIST_POLL_MS 10
 
 enum receive_phase {
@@ -41,28 +39,19 @@ struct snapshot_receiver {
     raft_index index;
     raft_term index_term;
     uint32_t next_sequence;
-    uint64_t checksum;
-    struct file *file; /* Owned. */
-    uint64_t offset;   /* Written so far; in INSTALL: read so far. */
-    struct buf rest;   /* Owned: bytes read, not yet a whole record. */
-    struct buf meta;   /* Owned: the META record's value, written last. */
+    uint64_t checksum; /* Of the stream, as the leader counts it. */
+    struct snapshot_file file;
+    struct buf rest; /* Owned: bytes read, not yet a whole record. */
+    struct buf meta; /* Owned: the META record's value, written last. */
     uint64_t poll_at_ms;
 };
 
-static void close_file(struct node *node, struct snapshot_receiver *receiver)
-{
-    if (receiver->file != NULL) {
-        node->files->close(node->files->context, receiver->file);
-        receiver->file = NULL;
-    }
-}
-
-static void receiver_free(struct node *node, struct snapshot_receiver *receiver)
+static void receiver_free(struct snapshot_receiver *receiver)
 {
     if (receiver == NULL) {
         return;
     }
-    close_file(node, receiver);
+    snapshot_file_close(&receiver->file);
     buf_deinit(&receiver->rest);
     buf_deinit(&receiver->meta);
     heap_free(receiver);
@@ -70,7 +59,7 @@ static void receiver_free(struct node *node, struct snapshot_receiver *receiver)
 
 void snapshot_receive_stop(struct node *node)
 {
-    receiver_free(node, node->receiver);
+    receiver_free(node->receiver);
     node->receiver = NULL;
 }
 
@@ -166,16 +155,10 @@ static int install_some(struct node *node,
     int err = Q_OK;
     *out_done = false;
     while (err == Q_OK && batch.bytes < limit && !*out_done) {
-        size_t got = 0;
-        err = node->files->read(node->files->context, receiver->file, receiver->offset,
-                                buf_reserve(&receiver->rest, READ_SIZE), READ_SIZE, &got);
-        if (err != Q_OK) {
-            break;
+        err = snapshot_file_next(&receiver->file, &receiver->rest, out_done);
+        if (err == Q_OK) {
+            err = parse_records(node, receiver, &batch);
         }
-        buf_added(&receiver->rest, got);
-        receiver->offset += got;
-        *out_done = got == 0;
-        err = parse_records(node, receiver, &batch);
     }
     if (err == Q_OK && *out_done && buf_size(&receiver->rest) > 0) {
         err = Q_ECORRUPT;
@@ -220,7 +203,7 @@ static int write_meta(struct node *node, struct snapshot_receiver *receiver)
 static int install_begin(struct node *node, struct snapshot_receiver *receiver)
 {
     receiver->phase = RECEIVE_INSTALL;
-    receiver->offset = FILE_HEADER;
+    snapshot_file_rewind(&receiver->file);
     buf_clear(&receiver->rest);
     buf_clear(&receiver->meta);
     return delete_group(node);
@@ -298,18 +281,8 @@ static int open_incoming(struct node *node, struct snapshot_receiver *receiver)
     if (err != Q_OK) {
         return err;
     }
-    (void)files->remove(files->context, PATH_INCOMING); /* Usually not there. */
-    err = files->open(files->context, PATH_INCOMING, true, &receiver->file);
-    if (err != Q_OK) {
-        return err;
-    }
-    uint8_t header[FILE_HEADER];
-    struct writer w = writer_of(header, sizeof header);
-    write_u64(&w, FILE_MAGIC);
-    write_u64(&w, receiver->index);
-    write_u64(&w, receiver->index_term);
-    receiver->offset = FILE_HEADER;
-    return files->write(files->context, receiver->file, 0, bytes_of(header, sizeof header));
+    return snapshot_file_create(&receiver->file, node->files, PATH_INCOMING, receiver->index,
+                                receiver->index_term);
 }
 
 static int receive_begin(struct node *node, node_id from, const struct snapshot_chunk *chunk)
@@ -323,7 +296,7 @@ static int receive_begin(struct node *node, node_id from, const struct snapshot_
     receiver->index_term = chunk->index_term;
     const int err = open_incoming(node, receiver);
     if (err != Q_OK) {
-        receiver_free(node, receiver);
+        receiver_free(receiver);
         return err;
     }
     node->receiver = receiver;
@@ -334,7 +307,10 @@ static int receive_complete(struct node *node)
 {
     struct snapshot_receiver *receiver = node->receiver;
     const struct files *files = node->files;
-    int err = Q_PLANT(SNAPSYNC) ? Q_OK : files->sync(files->context, receiver->file);
+    int err = snapshot_file_finish(&receiver->file);
+    if (err == Q_OK && !Q_PLANT(SNAPSYNC)) {
+        err = files->sync(files->context, receiver->file.file);
+    }
     if (err == Q_OK) {
         err = files->rename(files->context, PATH_INCOMING, PATH_INSTALL);
     }
@@ -357,13 +333,11 @@ static int receive_data(struct node *node, const struct snapshot_chunk *chunk)
     if (checksum != chunk->checksum) {
         return Q_ECORRUPT;
     }
-    const int err =
-        node->files->write(node->files->context, receiver->file, receiver->offset, chunk->data);
+    const int err = snapshot_file_append(&receiver->file, chunk->data);
     if (err != Q_OK) {
         return err;
     }
     receiver->checksum = checksum;
-    receiver->offset += chunk->data.size;
     receiver->next_sequence++;
     if (chunk->last || (Q_PLANT(B32) && receiver->next_sequence == 1)) {
         return receive_complete(node);
@@ -425,20 +399,17 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
 
 /* ---- start ---- */
 
-static int read_header(struct node *node, struct snapshot_receiver *receiver)
+/* Reads all of it, before any of it replaces what is there. */
+static int verify(struct snapshot_receiver *receiver)
 {
-    uint8_t header[FILE_HEADER];
-    size_t got = 0;
-    const int err =
-        node->files->read(node->files->context, receiver->file, 0, header, sizeof header, &got);
-    if (err != Q_OK) {
-        return err;
+    bool done = false;
+    int err = Q_OK;
+    while (err == Q_OK && !done) {
+        buf_clear(&receiver->rest);
+        err = snapshot_file_next(&receiver->file, &receiver->rest, &done);
     }
-    struct reader r = reader_of(bytes_of(header, got));
-    const uint64_t magic = read_u64(&r);
-    receiver->index = read_u64(&r);
-    receiver->index_term = read_u64(&r);
-    return r.failed || magic != FILE_MAGIC ? Q_ECORRUPT : Q_OK;
+    buf_clear(&receiver->rest);
+    return err;
 }
 
 static int install_all(struct node *node, struct snapshot_receiver *receiver)
@@ -452,7 +423,10 @@ static int install_all(struct node *node, struct snapshot_receiver *receiver)
     if (err != Q_OK || applied >= receiver->index) {
         return err;
     }
-    err = install_begin(node, receiver);
+    err = verify(receiver);
+    if (err == Q_OK) {
+        err = install_begin(node, receiver);
+    }
     bool done = false;
     while (err == Q_OK && !done) {
         err = install_some(node, receiver, BYTES_PER_TURN, &done);
@@ -473,22 +447,22 @@ int snapshot_recover(struct node *node, char *error, size_t error_size)
         if (Q_PLANT(B29)) {
             (void)files->remove(files->context, PATH_INSTALL);
         }
-        err = files->open(files->context, PATH_INSTALL, false, &receiver->file);
+        err = snapshot_file_open(&receiver->file, node->files, PATH_INSTALL, &receiver->index,
+                                 &receiver->index_term);
         if (err == Q_ENOTFOUND) {
-            receiver_free(node, receiver);
+            receiver_free(receiver);
             return Q_OK;
         }
     }
     node->replica.group = GROUP_DEFAULT;
     if (err == Q_OK) {
-        err = read_header(node, receiver);
-    }
-    if (err == Q_OK) {
         err = install_all(node, receiver);
     }
-    receiver_free(node, receiver);
+    receiver_free(receiver);
     if (err != Q_OK) {
-        (void)snprintf(error, error_size, "the staged snapshot %s cannot be installed: %s",
+        (void)snprintf(error, error_size,
+                       "the staged snapshot %s cannot be installed: %s; if the file is damaged, "
+                       "leave this node stopped and let the others go on",
                        PATH_INSTALL, err_text(err));
         return err;
     }
