@@ -24,6 +24,15 @@ void node_fail(struct node *node, int err, const char *format, ...)
     (void)snprintf(node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
 }
 
+void node_state_read(struct node *node, int err)
+{
+    if (err == Q_ECORRUPT) {
+        node_fail(node, err,
+                  "a part of the state in db/ is damaged; leave this node stopped and let the "
+                  "others go on: its disk is not to be trusted");
+    }
+}
+
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type)
 {
     struct buf *out = node->env->peer_begin(node->env->context, to);

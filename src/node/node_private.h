@@ -157,6 +157,8 @@ static inline struct peer *node_peer(struct node *node, node_id id)
 /* node.c */
 void node_fail(struct node *node, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The state was read, with this result: a node whose state is damaged stops. */
+void node_state_read(struct node *node, int err);
 /* Begins a message to a peer with its header; NULL = cannot be sent now. End with node_send_end. */
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type);
 void node_send_end(struct node *node, node_id to);
