@@ -56,9 +56,8 @@ sim-partitions: ## every pattern of cut links from every first leader, 3 and 5 n
 	@build/release/quorate-sim --partitions 5 --jobs 2
 
 .PHONY: sim-plants
-sim-plants: ## which planted bugs the simulator catches, after how many seeds (PLANT=B01)
+sim-plants: ## which planted bugs are caught, by what, after how many seeds (PLANT=B01)
 	@scripts/install_deps.sh test
-	@scripts/build.sh plants quorate-sim
 	@$(PYTHON) scripts/sim_plants.py $(PLANT)
 
 .PHONY: e2e

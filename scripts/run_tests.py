@@ -117,13 +117,16 @@ def judge_sim(wanted):
     """The last line is the simulator's own summary; the exit code must agree with it."""
     def judge(output, code, suite):
         lines = output.strip().split("\n")
-        last = re.match(r"seeds=(\d+) hours=\S+ ops=(\d+) .*violations=(\d+) hash=\S+$", lines[-1])
+        last = re.match(r"seeds=(\d+) hours=\S+ ops=(\d+) .*violations=(\d+) undecided=(\d+) "
+                        r"hash=\S+$", lines[-1])
         if not last:
             return one_case(suite, False, f"no summary line, {reason_of(code)}")
         suite.name += f" [{lines[-1]}]"
         violated = int(last.group(3)) > 0
         good = code == wanted and violated == bool(wanted) and int(last.group(2)) > 0
-        return one_case(suite, good, f"{reason_of(code)}, wanted {wanted}")
+        decided = last.group(4) == "0"
+        return one_case(suite, good and decided,
+                        f"{reason_of(code)}, wanted {wanted}, undecided {last.group(4)}")
     return judge
 
 
@@ -280,8 +283,7 @@ def sim_suites(everything):
                      f"build/debug/quorate-sim --start 2000 --seeds 30 --jobs {JOBS}"],
                     judge_sim(0), 600, alone=True)
         yield Suite("sim", "planted bugs",
-                    ["bash", "-c", "scripts/build.sh plants quorate-sim >/dev/null && "
-                     f"{PYTHON} scripts/sim_plants.py --no-build --tap --seeds 300 --jobs {JOBS}"],
+                    ["scripts/sim_plants.py", "--tap", "--seeds", 1000, "--jobs", JOBS],
                     judge_tap, 600, alone=True)
 
 

@@ -9,7 +9,7 @@ import time
 import run_tests
 from run_tests import Runner, Suite, judge_exit, judge_same_hash, judge_sim, judge_tap
 
-SIM_LINE = "seeds=2 hours=0.1 ops=9 faults=3 violations=%d hash=ab"
+SIM_LINE = "seeds=2 hours=0.1 ops=9 faults=3 violations=%d undecided=%d hash=ab"
 
 
 def counts(script, judge=judge_tap, limit_s=20.0, deadline=None):
@@ -70,13 +70,15 @@ CASES = [
     ("an exit code other than the wanted one fails",
      lambda: counts("exit 0", judge_exit(1)), (0, 1, 0)),
     ("a clean simulation passes",
-     lambda: counts(f"echo {SIM_LINE % 0}", judge_sim(0)), (1, 0, 0)),
+     lambda: counts(f"echo {SIM_LINE % (0, 0)}", judge_sim(0)), (1, 0, 0)),
     ("a simulation with violations fails even if it exits 0",
-     lambda: counts(f"echo {SIM_LINE % 1}", judge_sim(0)), (0, 1, 0)),
+     lambda: counts(f"echo {SIM_LINE % (1, 0)}", judge_sim(0)), (0, 1, 0)),
+    ("a simulation that leaves a key undecided fails",
+     lambda: counts(f"echo {SIM_LINE % (0, 1)}", judge_sim(0)), (0, 1, 0)),
     ("a simulation without its summary fails",
      lambda: counts("echo fine", judge_sim(0)), (0, 1, 0)),
     ("two different hashes of one seed fail",
-     lambda: counts(f"echo {SIM_LINE % 0}; echo {SIM_LINE % 0}c", judge_same_hash), (0, 1, 0)),
+     lambda: counts(f"echo {SIM_LINE % (0, 0)}; echo {SIM_LINE % (0, 0)}c", judge_same_hash), (0, 1, 0)),
 ]
 
 

@@ -19,11 +19,14 @@ static const char USAGE[] =
     "  --leader L         and only that first leader\n"
     "  --jobs J           worker processes (default 1)\n"
     "  --time-limit SEC   start no new seed after this long; with --shrink, stop then\n"
+    "  --hashes           one line a seed with the hash of its run\n"
+    "  --marks            at the end, which marks and faults were reached in how many seeds\n"
+    "  --require-marks    one that was not reached is a violation\n"
     "  --stop             stop at the first violation\n"
     "  --plant NAME       switch a planted bug on (builds with QUORATE_PLANTS only)\n"
     "  --plant-selftest   drop one acknowledged write: the checkers must see it\n"
-    "Last line: seeds=N hours=H ops=N faults=N violations=N hash=X. Exit status: 0 clean, 1 a\n"
-    "violation, 2 wrong usage.\n";
+    "Last line: seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X. Exit status:\n"
+    "0 clean, 1 a violation, 2 wrong usage.\n";
 
 struct parser {
     struct arguments *out;
@@ -151,7 +154,9 @@ static bool parse_valued(const struct parser *parser, const char *name, const ch
         return set_pair(parser, "nodes", value);
     }
     if (strcmp(name, "--partitions") == 0) {
-        return set_pair(parser, "partition_nodes", value);
+        const bool is_enumerated = strcmp(value, "3") == 0 || strcmp(value, "5") == 0;
+        return is_enumerated ? set_pair(parser, "partition_nodes", value)
+                             : refuse(parser, name, "must be 3 or 5");
     }
     for (size_t i = 0; i < NUMBER_KINDS; i++) {
         if (strcmp(name, NUMBERS[i].name) == 0) {
@@ -175,6 +180,12 @@ static bool parse_flag(const struct parser *parser, const char *name)
         out->campaign.verbose = true;
     } else if (strcmp(name, "--stop") == 0) {
         out->campaign.stop_at_violation = true;
+    } else if (strcmp(name, "--hashes") == 0) {
+        out->campaign.print_hashes = true;
+    } else if (strcmp(name, "--marks") == 0) {
+        out->prints_marks = true;
+    } else if (strcmp(name, "--require-marks") == 0) {
+        out->requires_marks = true;
     } else if (strcmp(name, "--shrink") == 0) {
         out->shrinks = true;
     } else if (strcmp(name, "--options") == 0) {
@@ -225,7 +236,7 @@ static bool check_together(const struct parser *parser)
     if (out->lists || out->helps) {
         return true;
     }
-    if (changes->is_given[selftest] && out->campaign.seed_count == 0) {
+    if (changes->is_given[selftest] && out->campaign.seed_count == 0 && out->seeds_file == NULL) {
         out->campaign.seed_count = 1;
     }
     if (!choose_partitions(parser)) {

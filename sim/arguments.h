@@ -12,6 +12,8 @@ struct arguments {
     uint32_t tail; /* Lines of the shrunk run's trace to print. */
     bool lists;    /* Print what options there are, do nothing else. */
     bool helps;    /* Print how the program is called, do nothing else. */
+    bool prints_marks;
+    bool requires_marks;
     bool has_pattern;
     uint64_t pattern;
     uint64_t leader; /* 0 = each. */

@@ -27,3 +27,18 @@ void atlas_repaired(struct host *host)
 {
     host->is_damaged = false;
 }
+
+bool atlas_may_stay_broken(const struct world *world, const struct host *host)
+{
+    size_t lost = 0; /* Of the others. */
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct host *other = &world->hosts[id];
+        lost += other != host && (other->is_damaged || other->is_outside);
+    }
+    return lost + 1 <= (world->options.node_count - 1) / 2;
+}
+
+bool atlas_is_in_core(const struct world *world, node_id id)
+{
+    return !world->hosts[id].is_outside && !world->hosts[id].is_condemned;
+}

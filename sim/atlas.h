@@ -11,9 +11,15 @@
  * may refuse to start, or start over; it may never serve, acknowledge or spread what is wrong.
  *
  * With one or two nodes there is no minority to spare: nothing is damaged there.
+ *
+ * The same count says what may stay broken for ever, once the faults of a run end: everything but a
+ * core, which is a majority of the nodes, none of them damaged, all connected with each other. The
+ * core owes convergence, answers and a leader that stays, whatever the rest does.
  */
 #ifndef Q_SIM_ATLAS_H
 #define Q_SIM_ATLAS_H
+
+#include "base/ids.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,5 +35,10 @@ void atlas_damaged(struct host *host);
 /* It holds everything again that a machine like it must, as judged by the fault that damaged it. */
 void atlas_repaired(struct host *host);
 size_t atlas_damaged_count(const struct world *world);
+/* True when this node may stay broken for ever, besides those that do so already. */
+bool atlas_may_stay_broken(const struct world *world, const struct host *host);
+/* True for each node that has to be well after the faults: not those that stay broken, nor those
+ * that have rightly refused to start. */
+bool atlas_is_in_core(const struct world *world, node_id id);
 
 #endif

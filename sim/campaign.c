@@ -50,7 +50,16 @@ static void add(const struct campaign_options *options,
     result->operations += one->operations;
     result->faults += one->faults;
     result->hash += mix(one->seed, one->hash);
+    result->undecided += one->undecided;
+    if (one->heap_peak > result->heap_peak) {
+        result->heap_peak = one->heap_peak;
+        result->heap_peak_seed = one->seed;
+    }
     partitions_add(&result->partition, &one->partition);
+    coverage_add(&result->coverage, &one->coverage);
+    if (options->print_hashes) {
+        (void)printf("seed=%" PRIu64 " hash=%016" PRIx64 "\n", one->seed, one->hash);
+    }
     if (one->violation.found) {
         result->violations++;
         print_violation(options, one);
@@ -232,8 +241,10 @@ void campaign_run(const struct campaign_options *options, struct campaign_result
 
 void campaign_print(const struct campaign_result *result)
 {
+    (void)printf("heap: at most %.1f MB, seed %" PRIu64 "\n", (double)result->heap_peak / 1e6,
+                 result->heap_peak_seed);
     (void)printf("seeds=%" PRIu64 " hours=%.3f ops=%" PRIu64 " faults=%" PRIu64
-                 " violations=%" PRIu64 " hash=%016" PRIx64 "\n",
+                 " violations=%" PRIu64 " undecided=%" PRIu64 " hash=%016" PRIx64 "\n",
                  result->seeds, (double)result->simulated_us / 3.6e9, result->operations,
-                 result->faults, result->violations, result->hash);
+                 result->faults, result->violations, result->undecided, result->hash);
 }

@@ -2,6 +2,7 @@
 #ifndef Q_SIM_CAMPAIGN_H
 #define Q_SIM_CAMPAIGN_H
 
+#include "sim/coverage.h"
 #include "sim/report.h"
 
 struct campaign_options {
@@ -13,6 +14,7 @@ struct campaign_options {
     uint32_t jobs;
     uint64_t time_limit_ms; /* 0 = none: no new seed is started after it. */
     bool stop_at_violation;
+    bool print_hashes; /* One line a seed: seed=N hash=X */
 };
 
 struct campaign_result {
@@ -21,8 +23,12 @@ struct campaign_result {
     uint64_t operations;
     uint64_t faults;
     uint64_t violations;
+    uint64_t undecided;                 /* Keys whose linearizability took too long to judge. */
+    uint64_t heap_peak;                 /* Of one seed, in bytes ... */
+    uint64_t heap_peak_seed;            /* ... and which one it was. */
     struct partition_summary partition; /* When partitions are enumerated. */
-    uint64_t hash;                      /* Does not depend on the order in which seeds ended. */
+    struct coverage coverage;
+    uint64_t hash; /* Does not depend on the order in which seeds ended. */
 };
 
 /* False when the options of one of the seeds do not fit together; *out_error says why, and
@@ -36,7 +42,8 @@ void campaign_run_seed(const struct campaign_options *options,
                        struct world_result *out);
 /* Runs them all in `jobs` worker processes; prints each violation. */
 void campaign_run(const struct campaign_options *options, struct campaign_result *result);
-/* The last line: seeds=N hours=H ops=N faults=N violations=N hash=X */
+/* What the seeds needed, and the last line:
+ * seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X */
 void campaign_print(const struct campaign_result *result);
 
 #endif

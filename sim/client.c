@@ -1,9 +1,15 @@
 /* A simulated client: speaks RESP bytes to the session of a random node, and believes nothing. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/os/heap.h"
 #include "sim/draw.h"
 #include "sim/world.h"
+
+#include <stdio.h>
+
+#define TRACE_SIZE_MAX 60 /* Of a value in a line of the trace. */
+#define AVOID_US       (5 * SECOND)
 
 void client_init(struct client *client, struct world *world, uint32_t number)
 {
@@ -56,7 +62,7 @@ static uint64_t think_time(struct client *client)
 static void begin(struct client *client, size_t slot_number)
 {
     struct operation *operation = &client->slots[slot_number].operation;
-    if (operation->is_local || operation->filler_size > 0) {
+    if (!operation_is_judged(operation)) {
         return;
     }
     const struct history_call call = {
@@ -90,7 +96,7 @@ static void end(struct client *client,
 {
     struct world *world = client->world;
     world->operations_done++;
-    if (operation->is_local || operation->is_repeat || operation->filler_size > 0) {
+    if (operation->is_repeat || !operation_is_judged(operation)) {
         return;
     }
     enum history_outcome outcome = answer->outcome;
@@ -122,6 +128,15 @@ static void keep_local_read(struct world *world,
 
 /* ---- sending ---- */
 
+/* Under fire clients come back to whom they please, or nobody would ask a deposed leader. Later
+ * they learn: who does not answer well is left alone for a while. */
+static void avoid(struct client *client, node_id id)
+{
+    if (client->world->phase != PHASE_FIRE && id != NODE_NONE) {
+        client->avoids_until_us[id] = client->world->now_us + AVOID_US;
+    }
+}
+
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
 static node_id choose_host(const struct client *client)
 {
@@ -133,7 +148,7 @@ static node_id choose_host(const struct client *client)
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].node != NULL) {
+        if (world->hosts[id].node != NULL && client->avoids_until_us[id] <= world->now_us) {
             up[count++] = id;
         }
     }
@@ -184,10 +199,40 @@ static void fill_slots(struct client *client)
     }
 }
 
-/* In the end clients wait for as long as it takes. */
+/* In the end clients wait for as long as a node that is well may take. */
 static uint64_t patience_us(const struct world *world)
 {
-    return world->phase == PHASE_FIRE ? world->options.patience_us : 8 * SECOND;
+    return world->phase == PHASE_FIRE ? world->options.patience_us
+                                      : SECOND + MILLISECOND * world->options.request_timeout_ms;
+}
+
+static void trace_request(const struct client *client, const struct operation *operation)
+{
+    const bool is_long = operation->argument_size > TRACE_SIZE_MAX;
+    char again[32] = "";
+    if (operation->attempts > 1) {
+        (void)snprintf(again, sizeof again, " (attempt %u)", operation->attempts);
+    }
+    world_trace(client->world, "client %u -> node %u: %s %s %.*s%s%s%s%s%s", client->number,
+                client->host, operation_name(operation), operation->key,
+                (int)(is_long ? TRACE_SIZE_MAX : operation->argument_size), operation->argument,
+                is_long ? "..." : "", operation->request_id[0] == '\0' ? "" : " id ",
+                operation->request_id, again,
+                operation->is_repeat ? " (asks for the answer once more)" : "");
+}
+
+static void trace_answer(const struct client *client,
+                         const struct operation *operation,
+                         const struct resp_reply *reply,
+                         const struct answer *answer)
+{
+    static const char *const OUTCOMES[] = {"?", "ok", "certainly not done", "perhaps done"};
+    const struct bytes text = answer->absent ? bytes_of_text("nothing there") : reply->text;
+    const bool is_long = text.size > TRACE_SIZE_MAX;
+    world_trace(client->world, "client %u <- node %u: %s %s: %s: %.*s%s", client->number,
+                client->host, operation_name(operation), operation->key, OUTCOMES[answer->outcome],
+                (int)(is_long ? TRACE_SIZE_MAX : text.size), (const char *)text.data,
+                is_long ? "..." : "");
 }
 
 static void send_slots(struct client *client)
@@ -205,10 +250,7 @@ static void send_slots(struct client *client)
         }
         client->sent[client->sent_count++] = (uint8_t)i;
         operation_encode(&slot->operation, &client->request);
-        world_trace(world, "client %u asks node %u: %s %s %.*s %s", client->number, client->host,
-                    operation_name(&slot->operation), slot->operation.key,
-                    (int)(slot->operation.argument_size > 24 ? 24 : slot->operation.argument_size),
-                    slot->operation.argument, slot->operation.request_id);
+        trace_request(client, &slot->operation);
     }
     if (client->sent_count == 0) {
         return;
@@ -232,7 +274,7 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE ||
+    if (client->host == NODE_NONE || client->avoids_until_us[client->host] > world->now_us ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(client);
@@ -256,9 +298,46 @@ static void wake_session(void *context, struct session *session)
     client->has_output = true;
 }
 
+/* The first `size` bytes of the request, in two pieces or byte by byte: TCP keeps no boundaries. */
+static void give_input(struct client *client, size_t size)
+{
+    struct prng *prng = &client->world->prng;
+    struct bytes rest = bytes_of(buf_bytes(&client->request).data, size);
+    const bool bytewise = draw_ppm(prng, client->world->options.client_bytes_ppm);
+    size_t piece = bytewise ? 1 : (size_t)prng_between(prng, 1, size);
+    while (rest.size > 0) {
+        memcpy(session_input_reserve(client->session, piece), rest.data, piece);
+        session_input_added(client->session, piece);
+        rest = bytes_of(rest.data + piece, rest.size - piece);
+        piece = bytewise && rest.size > 0 ? 1 : rest.size;
+    }
+}
+
+/* It will read the answers only after a while, or when it has lost patience never. */
+static void dawdle(struct client *client)
+{
+    struct world *world = client->world;
+    const uint64_t takes_us = draw_log_uniform(&world->prng, 20 * MILLISECOND, 5 * SECOND);
+    world_trace(world, "client %u will read nothing for %llu ms", client->number,
+                (unsigned long long)(takes_us / MILLISECOND));
+    client->reads_at_us = world->now_us + takes_us;
+    events_push(&world->events, (struct event){.at_us = client->reads_at_us,
+                                               .kind = EVENT_READ,
+                                               .a = client->number,
+                                               .b = client->connection});
+}
+
+void client_read(struct client *client, const struct event *event)
+{
+    if (client->connection == event->b && client->host != NODE_NONE) {
+        client_collect(client);
+    }
+}
+
 void client_request(struct client *client, const struct event *event)
 {
-    struct host *host = &client->world->hosts[event->node];
+    struct world *world = client->world;
+    struct host *host = &world->hosts[event->node];
     if (client->connection != event->b || client->host != host->id ||
         host->stop.stage == STOP_DRAINING) {
         return;
@@ -267,10 +346,16 @@ void client_request(struct client *client, const struct event *event)
         client->session =
             session_new(&host->front, SESSION_RESP, "10.1.0.1:1", wake_session, client);
     }
-    const struct bytes request = buf_bytes(&client->request);
-    memcpy(session_input_reserve(client->session, request.size), request.data, request.size);
-    session_input_added(client->session, request.size);
+    const size_t size = buf_size(&client->request);
+    const bool cut = draw_ppm(&world->prng, world->options.client_cut_ppm);
+    give_input(client, cut ? (size_t)prng_between(&world->prng, 1, size) : size);
     client->has_output = true;
+    if (cut) {
+        world_trace(world, "client %u goes away in the middle of its request", client->number);
+        client_disconnect(client);
+    } else if (draw_ppm(&world->prng, world->options.client_slow_ppm)) {
+        dawdle(client);
+    }
     host_touch(host);
 }
 
@@ -300,6 +385,7 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     struct world *world = client->world;
     struct operation *operation = &slot->operation;
     struct answer answer;
+    world_note(world, hash_bytes(reply->text), (uint64_t)reply->kind << 32 | client->number);
     if (!operation_answer(operation, reply, &answer)) {
         violation_report(&world->violation, "protocol", "client %u: %s %s was answered %.*s",
                          client->number, operation_name(operation), operation->key,
@@ -307,15 +393,15 @@ static void answered(struct client *client, struct slot *slot, const struct resp
                          (const char *)reply->text.data);
         return;
     }
-    world_trace(world, "client %u: %s %s -> %d %.*s", client->number, operation_name(operation),
-                operation->key, (int)answer.outcome,
-                (int)(reply->text.size > 60 ? 60 : reply->text.size),
-                (const char *)reply->text.data);
+    trace_answer(client, operation, reply, &answer);
+    if (answer.outcome != HISTORY_OK) {
+        avoid(client, client->host);
+    }
     if (operation->is_local) {
         keep_local_read(world, operation, &answer);
     }
     const bool reads = operation->kind == HISTORY_READ || operation->kind == HISTORY_RANGE;
-    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat) {
+    if (answer.outcome == HISTORY_OK && !reads && !operation->is_repeat && operation->oddity == 0) {
         partitions_wrote(world, slot->asked_at_us);
     }
     if (operation->is_dropped && answer.outcome == HISTORY_OK) {
@@ -340,18 +426,36 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     }
 }
 
+/* Whoever does not read must not fill the memory of the node. */
+static void check_output(const struct client *client)
+{
+    const size_t size = buf_size(session_output(client->session));
+    if (size > SESSION_OUTPUT_MAX + VALUE_SIZE_DEFAULT) {
+        violation_report(&client->world->violation, "bounds",
+                         "%zu bytes wait for client %u, which does not read", size, client->number);
+    }
+}
+
 void client_collect(struct client *client)
 {
     struct world *world = client->world;
+    if (client->session != NULL && world->now_us < client->reads_at_us) {
+        check_output(client);
+        return;
+    }
     client->has_output = false;
     if (client->session == NULL) {
         return;
     }
     struct buf *output = session_output(client->session);
-    while (buf_size(output) > 0) {
+    const bool cut = buf_size(output) > 0 && draw_ppm(&world->prng, world->options.client_cut_ppm);
+    size_t left = buf_size(output);
+    left = cut ? (size_t)prng_below(&world->prng, left) : left;
+    while (left > 0) {
         struct resp_reply reply;
         size_t consumed = 0;
-        const int err = resp_read(buf_bytes(output), &client->joined, &reply, &consumed);
+        const int err =
+            resp_read(bytes_of(buf_bytes(output).data, left), &client->joined, &reply, &consumed);
         if (err == Q_EAGAIN) {
             break;
         }
@@ -365,8 +469,17 @@ void client_collect(struct client *client)
         memmove(client->sent, client->sent + 1, client->sent_count);
         answered(client, slot, &reply);
         buf_trim(output, consumed);
+        left -= consumed;
+    }
+    if (cut) {
+        world_trace(world, "client %u goes away in the middle of a reply", client->number);
+        client_disconnect(client);
+        return;
     }
     session_resume(client->session);
+    if (session_wants_close(client->session)) {
+        client_disconnect(client); /* What was sent behind malformed input has no answer. */
+    }
     if (client->sent_count == 0) {
         client->connection++; /* The patience of this batch is not that of the next. */
         client_wake_after(client, think_time(client));
@@ -379,6 +492,7 @@ void client_disconnect(struct client *client)
     session_free(client->session);
     client->session = NULL;
     client->has_output = false;
+    client->reads_at_us = 0;
     client->host = NODE_NONE;
     client->connection++;
     for (size_t i = 0; i < client->sent_count; i++) {
@@ -393,7 +507,9 @@ void client_disconnect(struct client *client)
 void client_timeout(struct client *client, const struct event *event)
 {
     if (client->connection == event->b && client->sent_count > 0) {
-        world_trace(client->world, "client %u gives up on node %u", client->number, client->host);
+        world_trace(client->world, "client %u gives up waiting for node %u", client->number,
+                    client->host);
+        avoid(client, client->host);
         client_disconnect(client);
     }
 }

@@ -296,6 +296,9 @@ static bool replace(struct host *host, enum damage_kind kind)
                                 world->options.engine_flush_polls);
     } else {
         const struct host *other = &world->hosts[damage->other];
+        if (other->is_damaged || other->damage.done != DAMAGE_NONE) {
+            return false; /* Whose disk that is now is another question. */
+        }
         disk = disk_copy(other->disk);
         engine = sim_engine_copy(other->engine);
     }

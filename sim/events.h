@@ -21,6 +21,7 @@ enum event_kind {
     EVENT_RECONNECT,      /* Nodes `a` and `b` try to connect. */
     EVENT_CLIENT,         /* Client `a` issues its next operations. */
     EVENT_CLIENT_TIMEOUT, /* Client `a` gives its connection `b` up. */
+    EVENT_READ,           /* Client `a` reads what came on its connection `b`. */
     EVENT_FAULT,          /* The fault of class `a` happens. */
     EVENT_FAULT_END,      /* The fault of class `a` with number `b` on `node` ends. */
     EVENT_SAMPLE,         /* Costly checks are due. */

@@ -20,14 +20,12 @@ void fault_clock(struct world *world)
         fault_ends_after(world, FAULT_CLOCK, takes_us, (uint64_t)host->id << 1 | (step_ms > 0));
     }
     clock->wall_offset_ms += step_ms;
-    world_trace(world, "the wall clock of node %u jumps by %lld ms", host->id, (long long)step_ms);
 }
 
 void fault_clock_end(struct world *world, uint64_t what)
 {
     struct host *host = &world->hosts[what >> 1];
     host->clock.wall_offset_ms += (what & 1) != 0 ? -HOUR_MS : HOUR_MS;
-    world_trace(world, "the wall clock of node %u jumps back", host->id);
 }
 
 void fault_clock_freeze(struct world *world)

@@ -10,6 +10,9 @@ static struct host *pick(struct world *world)
     const bool may = host != NULL && host_raft(host) != NULL && atlas_may_damage(world, host) &&
                      !host->is_damaged && !host->is_condemned && host->damage.next == DAMAGE_NONE &&
                      host->damage.done == DAMAGE_NONE && host->crashes_left == 0;
+    if (!may) {
+        fault_found_nothing(world);
+    }
     return may ? host : NULL;
 }
 
@@ -88,6 +91,7 @@ void fault_swap(struct world *world)
         host_raft(other) == NULL || host->is_damaged || other->is_damaged ||
         host->damage.next != DAMAGE_NONE || other->damage.next != DAMAGE_NONE ||
         host->damage.done != DAMAGE_NONE || other->damage.done != DAMAGE_NONE) {
+        fault_found_nothing(world);
         return;
     }
     host->damage.other = other->id;

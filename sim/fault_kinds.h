@@ -6,6 +6,8 @@
 
 #include "sim/world.h"
 
+/* Nothing is broken this time: it does not count as having happened. */
+void fault_found_nothing(struct world *world);
 /* Any node; in a third of the cases one that leads, where faults hurt most. */
 node_id fault_pick_node(struct world *world);
 /* A machine whose process is up and not paused, or NULL when the one drawn is not. */
@@ -49,7 +51,6 @@ void fault_power_all(struct world *world);
 void fault_kill_all(struct world *world);
 void fault_pause(struct world *world);
 void fault_suspend(struct world *world);
-void fault_pause_end(struct world *world, uint64_t node);
 void fault_starved(struct world *world);
 void fault_starved_end(struct world *world, uint64_t node);
 void fault_resign(struct world *world);
@@ -63,6 +64,9 @@ void fault_crash_loop(struct world *world);
 void fault_crash_loop_end(struct world *world, uint64_t what);
 /* It dies now and so many times again soon after each start; CRASHES_FOREVER is a number too. */
 void faults_loop_crashes(struct host *host, uint32_t times);
+
+/* fault_forever.c: what stays broken when the rest is healed, if the run is one of those. */
+void faults_stay(struct world *world);
 
 /* fault_clocks.c: */
 void fault_clock(struct world *world);

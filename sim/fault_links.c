@@ -154,6 +154,8 @@ static struct partition *new_partition(struct world *world)
         world->options.node_count < 2 ? NULL : faults_partition_new(world);
     if (partition != NULL) {
         partition->resets = prng_chance(&world->prng, 1, 2);
+    } else {
+        fault_found_nothing(world);
     }
     return partition;
 }
@@ -308,10 +310,11 @@ void fault_clog(struct world *world)
     if (host == NULL) {
         return;
     }
+    if (world->options.node_count < 2) {
+        fault_found_nothing(world);
+    }
     const uint64_t takes_us = draw_log_uniform(&world->prng, 100 * MILLISECOND, 3 * SECOND);
     const uint64_t until_us = world->now_us + takes_us;
-    world_trace(world, "links of node %u are clogged for %llu ms", host->id,
-                (unsigned long long)(takes_us / MILLISECOND));
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
         if (peer != host->id) {
             clog_pair(world, host->id, peer, until_us);
@@ -323,9 +326,12 @@ void fault_reset(struct world *world)
 {
     const node_id count = world->options.node_count;
     const node_id a = (node_id)prng_between(&world->prng, 1, count);
-    const node_id b = (node_id)prng_between(&world->prng, 1, count);
+    /* Any of the others. */
+    const node_id b =
+        count < 2 ? a : (node_id)((a + prng_below(&world->prng, count - 1)) % count + 1);
     if (a != b) {
-        world_trace(world, "connections of nodes %u and %u break", a, b);
         faults_reset(world, a, b);
+    } else {
+        fault_found_nothing(world);
     }
 }

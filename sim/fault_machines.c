@@ -41,39 +41,29 @@ void fault_kill_all(struct world *world)
 
 /* ---- standing still ---- */
 
-static void stand_still(struct world *world, enum fault_class class, bool suspended)
+static uint64_t draw_pause(struct world *world)
+{
+    return draw_log_uniform(&world->prng, 10 * MILLISECOND, PAUSE_MAX_US);
+}
+
+void fault_pause(struct world *world)
+{
+    struct host *host = fault_pick_host(world);
+    if (host != NULL) {
+        host_pause(host, draw_pause(world));
+    }
+}
+
+void fault_suspend(struct world *world)
 {
     struct host *host = fault_pick_host(world);
     if (host == NULL) {
         return;
     }
-    const uint64_t takes_us = draw_log_uniform(&world->prng, 10 * MILLISECOND, PAUSE_MAX_US);
-    world_trace(world, "node %u %s for %llu ms", host->id,
-                suspended ? "is suspended, clock and all," : "stands still",
-                (unsigned long long)(takes_us / MILLISECOND));
+    const uint64_t takes_us = draw_pause(world);
+    world_trace(world, "node %u: its monotonic clock stands still, too", host->id);
     host_pause(host, takes_us);
-    if (suspended) {
-        sim_clock_suspend(&host->clock, world->now_us, world->now_us + takes_us);
-    }
-    fault_ends_after(world, class, takes_us, host->id);
-}
-
-void fault_pause(struct world *world)
-{
-    stand_still(world, FAULT_PAUSE, false);
-}
-
-void fault_suspend(struct world *world)
-{
-    stand_still(world, FAULT_SUSPEND, true);
-}
-
-void fault_pause_end(struct world *world, uint64_t node)
-{
-    const struct host *host = &world->hosts[node];
-    if (host->node != NULL && !host_is_paused(host)) {
-        world_trace(world, "node %u goes on", host->id);
-    }
+    sim_clock_suspend(&host->clock, world->now_us, world->now_us + takes_us);
 }
 
 /* ---- starving ---- */
@@ -98,12 +88,20 @@ void fault_starved_end(struct world *world, uint64_t node)
     }
 }
 
+/* The first leader at or after the machine drawn: there may be two for a while. */
 void fault_resign(struct world *world)
 {
-    struct host *host = fault_pick_host(world);
-    if (host != NULL) {
-        world_trace(world, "node %u is asked to resign", host->id);
-        node_resign(host->node);
-        host_touch(host);
+    const node_id count = world->options.node_count;
+    const node_id first = (node_id)prng_between(&world->prng, 1, count);
+    for (node_id i = 0; i < count && count > 1; i++) {
+        struct host *host = &world->hosts[(first - 1 + i) % count + 1];
+        const struct raft *raft = host_raft(host);
+        if (raft != NULL && raft->role == RAFT_LEADER && !host_is_paused(host)) {
+            world_trace(world, "node %u is asked to give its leadership away", host->id);
+            node_resign(host->node);
+            host_touch(host);
+            return;
+        }
     }
+    fault_found_nothing(world);
 }

@@ -28,8 +28,8 @@ static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_CRASH_LOOP] = {fault_crash_loop, fault_crash_loop_end},
     [FAULT_STOP] = {fault_stop, fault_stop_end},
     [FAULT_ROLLING] = {fault_rolling, fault_rolling_end},
-    [FAULT_PAUSE] = {fault_pause, fault_pause_end},
-    [FAULT_SUSPEND] = {fault_suspend, fault_pause_end},
+    [FAULT_PAUSE] = {fault_pause, NULL},
+    [FAULT_SUSPEND] = {fault_suspend, NULL},
     [FAULT_STARVED] = {fault_starved, fault_starved_end},
     [FAULT_DISK_SLOW] = {fault_disk_slow, NULL},
     [FAULT_DISK_ERROR] = {fault_disk_error, NULL},
@@ -85,6 +85,11 @@ void faults_init(struct world *world)
 
 /* ---- for the classes ---- */
 
+void fault_found_nothing(struct world *world)
+{
+    world->fault_missed = true;
+}
+
 node_id fault_pick_node(struct world *world)
 {
     const node_id any = (node_id)prng_between(&world->prng, 1, world->options.node_count);
@@ -103,7 +108,11 @@ node_id fault_pick_node(struct world *world)
 struct host *fault_pick_host(struct world *world)
 {
     struct host *host = &world->hosts[fault_pick_node(world)];
-    return host->node != NULL && !host_is_paused(host) ? host : NULL;
+    if (host->node == NULL || host_is_paused(host)) {
+        fault_found_nothing(world);
+        return NULL;
+    }
+    return host;
 }
 
 void fault_ends_after(struct world *world, enum fault_class class, uint64_t takes_us, uint64_t what)
@@ -133,11 +142,13 @@ void faults_happen(struct world *world, const struct event *event)
         return;
     }
     world->fault_count++;
+    world->fault_missed = false;
     world_trace(world, "fault %s:%llu", fault_name(class), (unsigned long long)number);
     const struct prng others = world->prng;
     world->prng = source_of(world, class, 2 * number - 1);
     KINDS[class].begin(world);
     world->prng = others;
+    world->coverage.faults[class] += !world->fault_missed;
 }
 
 void faults_end(struct world *world, const struct event *event)
@@ -186,16 +197,7 @@ static void heal_host(struct host *host)
     }
 }
 
-void faults_quell(struct world *world)
-{
-    const struct network_options usual =
-        world->network.calm_until_us > 0 ? world->network.usual : world->network.options;
-    world_trace(world, "all other faults end for a while");
-    faults_heal(world);
-    world->network.options = usual;
-}
-
-void faults_heal(struct world *world)
+static void heal(struct world *world)
 {
     network_heal(&world->network);
     heal_connections(world);
@@ -206,4 +208,19 @@ void faults_heal(struct world *world)
     for (node_id id = 1; id <= world->options.node_count; id++) {
         heal_host(&world->hosts[id]);
     }
+}
+
+void faults_quell(struct world *world)
+{
+    const struct network_options usual =
+        world->network.calm_until_us > 0 ? world->network.usual : world->network.options;
+    world_trace(world, "all other faults end for a while");
+    heal(world);
+    world->network.options = usual;
+}
+
+void faults_heal(struct world *world)
+{
+    heal(world);
+    faults_stay(world);
 }

@@ -112,39 +112,8 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     if (raft != NULL && node_takes_part(host->node) && node_health(host->node, &error) == Q_OK &&
         read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
+        check_told(&host->world->oracle, raft, &message);
     }
-}
-
-/* One line per Raft message that leaves. */
-static void trace_message(const struct host *host, struct bytes body)
-{
-    static const char *const KINDS[] = {"?",
-                                        "pre-vote",
-                                        "pre-vote reply",
-                                        "vote",
-                                        "vote reply",
-                                        "append",
-                                        "append reply",
-                                        "heartbeat",
-                                        "heartbeat reply",
-                                        "timeout now"};
-    struct reader r = reader_of(body);
-    struct peer_header header;
-    peer_header_read(&r, &header);
-    (void)read_u32(&r);
-    struct raft_entry entries[32];
-    struct raft_message m;
-    if (raft_message_decode(read_bytes(&r, reader_left(&r)), &m, entries, 32) != Q_OK) {
-        return;
-    }
-    world_trace(host->world,
-                "node %u tells %u: %s%s term %llu prev %llu/%llu commit %llu index %llu entries %u "
-                "hint %llu/%llu context %llu",
-                m.from, m.to, KINDS[m.kind], m.reject ? " (no)" : "", (unsigned long long)m.term,
-                (unsigned long long)m.prev_index, (unsigned long long)m.prev_term,
-                (unsigned long long)m.commit, (unsigned long long)m.index, m.entry_count,
-                (unsigned long long)m.hint_index, (unsigned long long)m.hint_term,
-                (unsigned long long)m.context);
 }
 
 static void env_peer_end(void *context, node_id to)
@@ -158,14 +127,14 @@ static void env_peer_end(void *context, node_id to)
     check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
-        if (host->world->options.verbose) {
-            trace_message(host, frame.body);
-        }
         damage_sends_raft(host);
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
+    const uint64_t lost = host->world->network.lost;
     network_send(&host->world->network, host->world->now_us, &frame);
+    trace_message(host->world, host->id, "->", to, frame.body,
+                  host->world->network.lost > lost ? " (lost)" : "");
 }
 
 static void env_log_start(void *context)
@@ -178,6 +147,16 @@ static void env_log_start(void *context)
         host->log_saving_index = raft->saving_index;
         host->log_hard = raft->saved_hard;
     }
+}
+
+void host_env_init(struct host *host)
+{
+    host->env = (struct env){.context = host,
+                             .monotonic_ms = env_monotonic_ms,
+                             .wall_ms = env_wall_ms,
+                             .peer_begin = env_peer_begin,
+                             .peer_end = env_peer_end,
+                             .log_start = env_log_start};
 }
 
 /* ---- checks ---- */
@@ -195,11 +174,13 @@ static size_t count_heard(const struct host *host)
 }
 
 /* Before the process does anything: it has found all it had promised to keep. */
-static void look_at_recovery(struct host *host, const struct raft *raft)
+void host_look_at_recovery(struct host *host)
 {
+    const struct raft *raft = host_raft(host);
     struct oracle *oracle = &host->world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
     host->has_raft = true;
+    host->has_formed = true;
     world_trace(host->world, "node %u recovered entries (%llu, %llu] in term %llu, disk %s",
                 host->id, (unsigned long long)raft->log.start_index,
                 (unsigned long long)raft->log.last_index, (unsigned long long)raft->hard.term,
@@ -231,12 +212,11 @@ static void check_duties(struct host *host, struct mirror *mirror)
     }
     uint64_t busy_us = 0;
     if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
-        busy_us = now_us - host->log_looked_us;
+        busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
     const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
-    check_leader_disk(&world->oracle, mirror,
-                      (busy_us < step_max_us ? busy_us : step_max_us) / MILLISECOND,
+    check_leader_disk(&world->oracle, mirror, busy_us < step_max_us ? busy_us : step_max_us,
                       world->options.election_max_ms);
 }
 
@@ -249,7 +229,7 @@ static void check_turn(struct host *host, const struct raft *raft)
         return;
     }
     if (!host->has_raft) {
-        look_at_recovery(host, raft);
+        host_look_at_recovery(host);
     }
     mirror_look(oracle, mirror, raft);
     raft_check(raft);
@@ -268,8 +248,8 @@ static void check_turn(struct host *host, const struct raft *raft)
                 node_reads_waiting(host->node, mirror->round_sent),
                 node_reads_waiting(host->node, raft->read_round_context));
     const char *error = NULL;
-    if (node_health(host->node, &error) == Q_OK) { /* Else it has done the last it will do. */
-        check_duties(host, mirror);
+    if (node_health(host->node, &error) == Q_OK) {
+        check_duties(host, mirror); /* One that stops itself owes nobody anything any more. */
     }
     if (!raft->forced_election) {
         check_candidate_contact(oracle, mirror, count_heard(host));
@@ -277,49 +257,14 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_bounds(oracle, mirror, raft);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
         static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
-        world_trace(world, "node %u is %s in term %llu, commit %llu of %llu", host->id,
+        world_trace(world, "node %u: %s in term %llu -> %s in term %llu, commit %llu of %llu",
+                    host->id, ROLES[mirror->role_before], (unsigned long long)mirror->term_before,
                     ROLES[mirror->role], (unsigned long long)mirror->term,
                     (unsigned long long)mirror->commit_index,
                     (unsigned long long)mirror->last_index);
         world_note(world, mirror->term, (uint64_t)mirror->role);
     }
     world_note(world, mirror->commit_index, mirror->applied_index << 32 | mirror->last_index);
-}
-
-/* Its time stands still: an election that it had begun goes on where it was. */
-static void shift_heard(struct host *host, int64_t by_us)
-{
-    const struct world *world = host->world;
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (host->heard_at_us[peer] != HEARD_NEVER) {
-            host->heard_at_us[peer] += (uint64_t)by_us;
-        }
-    }
-}
-
-void host_pause(struct host *host, uint64_t takes_us)
-{
-    const struct world *world = host->world;
-    host->paused_until_us = takes_us == FOREVER ? FOREVER : world->now_us + takes_us;
-    if (takes_us != FOREVER) {
-        shift_heard(host, (int64_t)takes_us);
-    }
-}
-
-void host_resume(struct host *host)
-{
-    struct world *world = host->world;
-    if (!host_is_paused(host)) {
-        return;
-    }
-    const uint64_t until_us = host->paused_until_us;
-    host->paused_until_us = world->now_us;
-    shift_heard(host, (int64_t)world->now_us - (int64_t)until_us);
-    if (host->clock.origin_us > world->now_us) {
-        sim_clock_suspend(&host->clock, world->now_us, world->now_us);
-    }
-    events_hasten(&world->events, host->id, until_us, world->now_us);
-    world_trace(world, "node %u goes on", host->id);
 }
 
 void host_sample(struct host *host)
@@ -341,339 +286,6 @@ void host_sample(struct host *host)
     world_trace(host->world, "node %u: state %016llx after entry %llu", host->id,
                 (unsigned long long)hash, (unsigned long long)applied);
     check_state_hash(&host->world->oracle, host->id, applied, hash);
-}
-
-/* ---- life ---- */
-
-void host_init(struct host *host, struct world *world, node_id id)
-{
-    *host = (struct host){.world = world, .id = id, .timer_at_us = UINT64_MAX};
-    struct prng *prng = &world->prng;
-    host->disk = disk_new(prng_next(prng));
-    host->engine = sim_engine_new(prng_next(prng), world->options.engine_flush_ppm,
-                                  world->options.engine_flush_polls);
-    const uint32_t drift = world->options.drift_ppm_max;
-    host->clock.drift_ppm = (int32_t)prng_below(prng, (uint64_t)drift * 2 + 1) - (int32_t)drift;
-    const uint32_t offset = world->options.wall_offset_ms_max;
-    host->clock.wall_offset_ms =
-        (int64_t)prng_below(prng, (uint64_t)offset * 2 + 1) - (int64_t)offset;
-    sim_clock_boot(&host->clock, prng, 0);
-    host->env = (struct env){.context = host,
-                             .monotonic_ms = env_monotonic_ms,
-                             .wall_ms = env_wall_ms,
-                             .peer_begin = env_peer_begin,
-                             .peer_end = env_peer_end,
-                             .log_start = env_log_start};
-}
-
-static void set_address(char out[NODE_ADDRESS_SIZE_MAX], node_id id)
-{
-    (void)snprintf(out, NODE_ADDRESS_SIZE_MAX, "10.0.0.%u:7482", id);
-}
-
-static void set_node_options(struct host *host, struct node_options *out)
-{
-    const struct sim_options *options = &host->world->options;
-    *out = (struct node_options){.address_count = options->node_count,
-                                 .heartbeat_ms = options->heartbeat_ms,
-                                 .election_min_ms = options->election_min_ms,
-                                 .election_max_ms = options->election_max_ms,
-                                 .request_timeout_ms = options->request_timeout_ms,
-                                 .value_size_max = VALUE_SIZE_DEFAULT,
-                                 .log_keep_bytes = options->log_keep_bytes,
-                                 .wal_segment_size = options->wal_segment_size,
-                                 .append_size_max = options->append_size_max,
-                                 .apply_size_max = options->apply_size_max,
-                                 .parked_max = options->parked_max,
-                                 .seed = prng_next(&host->world->prng)};
-    set_address(out->self, host->id);
-    for (node_id id = 1; id <= options->node_count; id++) {
-        set_address(out->addresses[id - 1], id);
-    }
-}
-
-static void set_front(struct host *host)
-{
-    host->front = (struct front){.node = host->node,
-                                 .env = &host->env,
-                                 .started_at_ms = env_monotonic_ms(host),
-                                 .port = 7480,
-                                 .value_size_max = VALUE_SIZE_DEFAULT,
-                                 .next_session_id = 1,
-                                 .data_directory = "/sim"};
-    (void)snprintf(host->front.run_id, sizeof host->front.run_id, "%040llx",
-                   (unsigned long long)host->incarnation);
-}
-
-static void retry_start(struct host *host)
-{
-    if (disk_is_down(host->disk) && prng_chance(&host->world->prng, 1, 2)) {
-        disk_power_loss(host->disk); /* It died of that. */
-    } else {
-        disk_kill(host->disk);
-    }
-    Q_CHECK(disk_open_count(host->disk) == 0);
-    events_push(&host->world->events,
-                (struct event){.at_us = host->world->now_us + 100 * MILLISECOND,
-                               .kind = EVENT_START,
-                               .node = host->id,
-                               .incarnation = host->incarnation});
-}
-
-static bool start_node(struct host *host)
-{
-    struct world *world = host->world;
-    struct node_options options;
-    set_node_options(host, &options);
-    char error[512] = "";
-    host->env.files = disk_files(host->disk);
-    host->env.engine = host->engine;
-    host->is_in_start = true;
-    const int err = node_start(&options, &host->env, &host->node, error, sizeof error);
-    host->is_in_start = false;
-    if (err == Q_OK) {
-        return true;
-    }
-    host->node = NULL;
-    world_trace(world, "node %u does not start: %s: %s", host->id, err_text(err), error);
-    if (faults_died_in_start(host)) {
-        return false;
-    }
-    switch (damage_start_failed(host, err, error)) {
-    case DAMAGE_CONDEMNED: host->is_condemned = true; return false;
-    case DAMAGE_UNDONE: return false;
-    case DAMAGE_UNRELATED: break;
-    }
-    /* Only the disk faults that are on now excuse it; they are over at the next try. */
-    if (err == Q_ECORRUPT || err == Q_EINVAL || world->phase != PHASE_FIRE) {
-        violation_report(&world->violation, "start", "node %u does not start: %s: %s", host->id,
-                         err_text(err), error);
-    }
-    return false;
-}
-
-static void dial(struct world *world, node_id from, node_id to)
-{
-    events_push(&world->events,
-                (struct event){.at_us = world->now_us + prng_below(&world->prng, 50000),
-                               .kind = EVENT_RECONNECT,
-                               .a = from,
-                               .b = to});
-}
-
-static void tear_down(struct host *host)
-{
-    struct node *node = host->node;
-    host->node = NULL; /* From here nothing it says leaves the machine. */
-    host->paused_until_us = 0;
-    if (wal_in_flight(node_wal(node))) {
-        wal_job_end(node_wal(node), Q_EIO);
-    }
-    node_free(node);
-    host->log_wanted = false;
-    host->log_is_busy = false;
-    mirror_crashed(&host->world->oracle.mirrors[host->id]);
-}
-
-static void start_later(struct host *host, uint64_t at_us)
-{
-    events_push(&host->world->events, (struct event){.at_us = at_us,
-                                                     .kind = EVENT_START,
-                                                     .node = host->id,
-                                                     .incarnation = host->incarnation});
-}
-
-/* False: not now. A start syncs the identity file, so it hangs with the disk. */
-static bool may_start(struct host *host)
-{
-    const uint64_t now_us = host->world->now_us;
-    if (host->is_condemned && host->damage.watch != WATCH_STRANGER) {
-        return false;
-    }
-    if (host->hung_until_us > now_us) {
-        start_later(host, host->hung_until_us);
-        return false;
-    }
-    if (!damage_may_start(host)) {
-        if (!host->is_condemned) {
-            start_later(host, now_us + 200 * MILLISECOND);
-        }
-        return false;
-    }
-    return true;
-}
-
-/* Reads fail from now on, or after some. */
-static void spoil_reads(struct host *host)
-{
-    struct disk_faults *faults = disk_faults(host->disk);
-    faults->reads = host->reads;
-    if (host->reads == READ_WORKS) {
-        return;
-    }
-    faults->reads_before = (uint32_t)prng_below(&host->world->prng, 4);
-    if (host->reads != READ_FAILS_ALWAYS || prng_chance(&host->world->prng, 1, 8)) {
-        host->reads = READ_WORKS; /* At later starts. */
-    }
-}
-
-void host_start(struct host *host)
-{
-    struct world *world = host->world;
-    Q_CHECK(host->node == NULL);
-    if (!may_start(host)) {
-        return;
-    }
-    host->incarnation++;
-    host->log_wanted = false;
-    host->log_is_busy = false;
-    host->has_raft = false;
-    host->timer_at_us = UINT64_MAX;
-    host->turn_scheduled = false;
-    host->sending_to = NODE_NONE;
-    host->hashed_at = 0;
-    host->stop = (struct host_stop){0};
-    if (host->said_incarnation > host->said_before) {
-        host->said_before = host->said_incarnation;
-    }
-    host->said_incarnation = 0;
-    disk_boot(host->disk);
-    sim_engine_power_on(host->engine);
-    damage_before_start(host);
-    spoil_reads(host);
-    faults_starting(host);
-    if (!start_node(host)) {
-        if (host->is_condemned) {
-            disk_kill(host->disk);
-            sim_engine_power_off(host->engine);
-        } else {
-            retry_start(host);
-        }
-        return;
-    }
-    world_trace(world, "node %u started", host->id);
-    if (!damage_started(host, host_raft(host))) {
-        tear_down(host);
-        damage_undo(host);
-        retry_start(host);
-        return;
-    }
-    disk_faults(host->disk)->reads = READ_WORKS;
-    faults_started(host);
-    set_front(host);
-    if (host_raft(host) != NULL && !damage_is_judged_here(host)) {
-        look_at_recovery(host, host_raft(host));
-    }
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        host->heard_at_us[peer] = HEARD_NEVER;
-        host->incarnation_of[peer] = 0;
-        if (peer != host->id) {
-            dial(world, host->id, peer);
-            dial(world, peer, host->id);
-        }
-    }
-    host_turn(host);
-}
-
-static void disconnect_clients(struct host *host)
-{
-    struct world *world = host->world;
-    for (uint32_t i = 0; i < world->options.client_count; i++) {
-        if (world->clients[i].host == host->id) {
-            client_disconnect(&world->clients[i]);
-        }
-    }
-}
-
-/* Without power nobody closes its connections: its peers may notice late. */
-static void disconnect_peers(struct host *host, bool power)
-{
-    struct world *world = host->world;
-    for (node_id peer = 1; peer <= world->options.node_count; peer++) {
-        if (peer == host->id) {
-            continue;
-        }
-        faults_break(world, host->id, peer);
-        if (power && prng_chance(&world->prng, 1, 2)) {
-            faults_half_open(world, peer, host->id);
-        } else {
-            faults_break(world, peer, host->id);
-        }
-    }
-}
-
-/* The process is gone; what is left of it goes, too. */
-static void clean_up(struct host *host, bool power, uint64_t down_us)
-{
-    struct world *world = host->world;
-    host->stop = (struct host_stop){0};
-    *disk_faults(host->disk) = (struct disk_faults){0};
-    if (disk_open_count(host->disk) != 0) {
-        violation_report(&world->violation, "bounds", "node %u left %llu files open", host->id,
-                         (unsigned long long)disk_open_count(host->disk));
-    }
-    disconnect_peers(host, power);
-    if (host->clock.origin_us > world->now_us) {
-        sim_clock_suspend(&host->clock, world->now_us, world->now_us);
-    }
-    if (power) {
-        host->hung_until_us = 0;
-        sim_clock_boot(&host->clock, &world->prng, world->now_us);
-    }
-    if (down_us != FOREVER) {
-        events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
-                                                   .kind = EVENT_START,
-                                                   .node = host->id,
-                                                   .incarnation = host->incarnation});
-    }
-}
-
-void host_crash(struct host *host, bool power, uint64_t down_us)
-{
-    const struct world *world = host->world;
-    if (host->node == NULL) {
-        return;
-    }
-    world_trace(world, "node %u %s for %llu ms", host->id, power ? "loses power" : "is killed",
-                (unsigned long long)(down_us / MILLISECOND));
-    if (power) {
-        disk_power_loss(host->disk);
-    } else {
-        disk_kill(host->disk);
-    }
-    sim_engine_power_off(host->engine);
-    disconnect_clients(host);
-    tear_down(host);
-    clean_up(host, power, down_us);
-}
-
-void host_stop(struct host *host, uint64_t down_us)
-{
-    world_trace(host->world, "node %u has stopped for %llu ms", host->id,
-                (unsigned long long)(down_us / MILLISECOND));
-    disconnect_clients(host);
-    tear_down(host);
-    disk_kill(host->disk);
-    sim_engine_power_off(host->engine);
-    clean_up(host, false, down_us);
-}
-
-void host_deinit(struct host *host)
-{
-    if (host->node != NULL) {
-        disk_kill(host->disk);
-        sim_engine_power_off(host->engine);
-        tear_down(host);
-    }
-    buf_deinit(&host->outgoing);
-    damage_deinit(host);
-    sim_engine_free(host->engine);
-    disk_free(host->disk);
-}
-
-bool host_is_paused(const struct host *host)
-{
-    return host->node != NULL && host->world->now_us < host->paused_until_us;
 }
 
 /* ---- turns ---- */
@@ -699,7 +311,13 @@ static void start_log_job(struct host *host, const struct raft *raft)
         takes_us = host->hung_until_us - world->now_us;
     } else if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
+        if (prng_chance(&world->prng, 1, 8)) {
+            takes_us = host->slow_until_us - world->now_us; /* It hangs to the end. */
+        }
         takes_us = takes_us > 8 * SECOND ? 8 * SECOND : takes_us;
+    }
+    if (host->disk_hangs) {
+        return; /* It never ends. */
     }
     events_push(&world->events, (struct event){.at_us = world->now_us + takes_us,
                                                .kind = EVENT_LOG,
@@ -839,6 +457,7 @@ void host_message(struct host *host, struct event *event)
         return;
     }
     world_note(world, hash_bytes(frame.body), event->node);
+    trace_message(world, host->id, "<-", from, frame.body, "");
     host->heard_at_us[from] = world->now_us;
     const struct raft *raft = host_raft(host);
     const size_t outbox_before =

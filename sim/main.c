@@ -118,6 +118,12 @@ int main(int count, char **values)
     if (option_changes_partition_nodes(&arguments.campaign.changes) > 0) {
         partitions_print(&result.partition);
     }
+    if (arguments.prints_marks) {
+        coverage_print(&result.coverage);
+    }
+    if (arguments.requires_marks && !coverage_judge(&result.coverage)) {
+        result.violations++;
+    }
     campaign_print(&result);
     return result.violations > 0 ? 1 : 0;
 }

@@ -359,7 +359,7 @@ void sim_options_print(const struct sim_options *options, struct buf *out)
     print_faults(&options->only_faults, out);
 }
 
-void options_print_short(const struct sim_options *options, struct buf *out)
+void sim_options_print_short(const struct sim_options *options, struct buf *out)
 {
     struct option_changes changes;
     option_changes_of(options, &changes);

@@ -74,6 +74,6 @@ void option_changes_print(const struct option_changes *changes, struct buf *out)
 /* Every option but the seed. */
 void sim_options_print(const struct sim_options *options, struct buf *out);
 /* draw=0 and what is not plain: as short as it can be, and it still determines the run. */
-void options_print_short(const struct sim_options *options, struct buf *out);
+void sim_options_print_short(const struct sim_options *options, struct buf *out);
 
 #endif

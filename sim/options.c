@@ -71,26 +71,54 @@ static bool is_lasting(enum fault_class class)
     return class >= FAULT_ROT && class <= FAULT_BACKUP;
 }
 
+static void switch_faults_off(struct sim_options *out)
+{
+    for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        out->fault_interval_us[i] = 0;
+    }
+}
+
+/* What goes wrong at clients; from a source of its own, as each class of fault. */
+static void draw_clients(struct sim_options *out, uint64_t seed)
+{
+    struct prng prng;
+    prng_init(&prng, hash_bytes_seeded(bytes_of_text("clients"), seed));
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_cut_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_slow_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->client_bytes_ppm = (uint32_t)draw_log_uniform(&prng, 1000, 100000);
+    }
+    if (prng_chance(&prng, 1, 2)) {
+        out->idle_connections = (uint32_t)prng_between(&prng, 1, IDLE_MAX);
+    }
+}
+
 static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prng)
 {
     /* Else most runs would be of two nodes out of three. */
     struct prng lasting;
     prng_init(&lasting, hash_bytes_seeded(bytes_of_text("lasting"), seed));
     const bool lasts = prng_chance(&lasting, 1, 2);
+    out->permanent = (hash_bytes_seeded(bytes_of_text("permanent"), seed) & 1) != 0;
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
         /* Each from a source of its own, so that a new class changes no other. */
         struct prng own;
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
+        /* These two often find nothing: no leader, or no disk that may be damaged. */
+        const bool is_seldom = i == FAULT_RESIGN || is_lasting((enum fault_class)i);
+        const uint64_t max_us = (is_seldom ? 10 : 120) * SECOND;
         out->fault_interval_us[i] =
-            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND / 2, 60 * SECOND) : 0;
+            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND, max_us) : 0;
         if (is_lasting((enum fault_class)i) && !lasts) {
             out->fault_interval_us[i] = 0;
         }
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
-        for (size_t i = 0; i < FAULT_CLASSES; i++) {
-            out->fault_interval_us[i] = 0;
-        }
+        switch_faults_off(out);
     }
 }
 
@@ -105,7 +133,11 @@ static void draw_limits(struct sim_options *out, struct prng *prng)
         out->apply_size_max = (uint32_t)draw_log_uniform(prng, 1, 4096);
     }
     if (prng_chance(prng, 1, 2)) {
-        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+        out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 1000);
+    }
+    out->log_keep_differs = prng_chance(prng, 1, 3);
+    if (prng_chance(prng, 1, 3)) {
+        out->inflight_max = (uint32_t)prng_between(prng, 1, 16);
     }
     if (prng_chance(prng, 1, 4)) {
         out->id_age_ms = (uint32_t)(ID_KEEP_MS - prng_between(prng, 1000, 60000));
@@ -143,7 +175,41 @@ static void make_hot(struct sim_options *out, struct prng *prng)
     out->value_padding_max = 0;
     out->patience_us = prng_between(prng, 50, 400) * SECOND / 1000;
     out->switch_percent = 100;
-    out->fault_interval_us[FAULT_CLOG] = prng_between(prng, 500, 3000) * SECOND / 1000;
+    switch (prng_below(prng, 3)) {
+    case 0: /* Followers that hear nothing for seconds while the log, and the window, grow. */
+        out->log_keep_bytes = 1048576;
+        out->fault_interval_us[FAULT_PARTITION] = prng_between(prng, 2000, 6000) * SECOND / 1000;
+        break;
+    case 1: /* One election after another under load: logs that part and meet again. */
+        out->node_count = 5;
+        out->fault_interval_us[FAULT_PARTITION] = prng_between(prng, 300, 1500) * SECOND / 1000;
+        out->fault_interval_us[FAULT_RESIGN] = prng_between(prng, 300, 1500) * SECOND / 1000;
+        break;
+    default: out->fault_interval_us[FAULT_CLOG] = prng_between(prng, 500, 3000) * SECOND / 1000;
+    }
+}
+
+/* Snapshots all the time, and long ones: a short log, large values, nodes that come and go, and
+ * leaders that change in the midst of it. */
+static void make_lagging(struct sim_options *out, struct prng *prng)
+{
+    static const enum fault_class CLASSES[] = {FAULT_PARTITION, FAULT_KILL, FAULT_POWER,
+                                               FAULT_RESIGN};
+    if (prng_chance(prng, 3, 4)) {
+        switch_faults_off(out); /* Too many at once, and nobody gets anywhere. */
+    }
+    out->node_count = prng_chance(prng, 1, 2) ? 3 : 5;
+    out->log_keep_bytes = 1024;
+    out->filler_size = (uint32_t)prng_between(prng, 50000, 150000);
+    out->duration_us = prng_between(prng, 30, 120) * SECOND;
+    out->operation_count = (uint32_t)prng_between(prng, 1000, 2000);
+    out->engine_flush_ppm = (uint32_t)draw_log_uniform(prng, 100, 20000);
+    out->engine_flush_polls = (uint32_t)draw_log_uniform(prng, 1, 200);
+    for (size_t i = 0; i < sizeof CLASSES / sizeof CLASSES[0]; i++) {
+        if (prng_chance(prng, 2, 3)) {
+            out->fault_interval_us[CLASSES[i]] = prng_between(prng, 1000, 5000) * SECOND / 1000;
+        }
+    }
 }
 
 void sim_options_draw(struct sim_options *out, uint64_t seed)
@@ -173,8 +239,15 @@ void sim_options_draw(struct sim_options *out, uint64_t seed)
     draw_timing(out, &prng);
     draw_network(&out->network, &prng);
     draw_faults(out, seed, &prng);
-    if (prng_chance(&prng, 1, 8)) {
+    draw_clients(out, seed);
+    out->filler_size = prng_chance(&prng, 1, 4) ? (uint32_t)prng_between(&prng, 20000, 100000) : 0;
+    out->odd_percent = prng_chance(&prng, 1, 2) ? 5 : 0;
+    out->ids_lag = prng_chance(&prng, 1, 4);
+    const uint64_t kind = prng_below(&prng, 8);
+    if (kind == 0) {
         make_hot(out, &prng);
+    } else if (kind == 1) {
+        make_lagging(out, &prng);
     }
 }
 

@@ -37,7 +37,7 @@ void report_replay(const struct origin *origin,
 void report_line(const struct sim_options *options, struct buf *out)
 {
     struct buf pairs = {0};
-    options_print_short(options, &pairs);
+    sim_options_print_short(options, &pairs);
     buf_append_format(out, "%" PRIu64 " ", options->seed);
     buf_append(out, buf_bytes(&pairs));
     buf_deinit(&pairs);

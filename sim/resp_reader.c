@@ -68,17 +68,22 @@ int resp_read(struct bytes in, struct buf *joined, struct resp_reply *out, size_
     }
     if (out->kind == RESP_ARRAY) {
         buf_clear(joined);
-        for (int64_t i = 0; i < out->integer; i++) {
+        int64_t left = out->integer;
+        while (left > 0) {
             struct resp_reply item;
             err = read_one(in, &at, &item);
             if (err != Q_OK) {
                 return err;
             }
-            if (item.kind != RESP_BULK) {
+            left += item.kind == RESP_ARRAY ? item.integer - 1 : -1;
+            if (item.kind == RESP_ARRAY) {
+                continue;
+            }
+            if (item.kind != RESP_BULK && item.kind != RESP_NIL) {
                 return Q_EPROTO;
             }
-            buf_append_text(joined, i > 0 ? "," : "");
-            buf_append(joined, item.text);
+            buf_append_text(joined, buf_size(joined) > 0 ? "," : "");
+            buf_append(joined, item.kind == RESP_NIL ? bytes_of_text("(nil)") : item.text);
         }
         out->text = buf_bytes(joined);
     }

@@ -10,8 +10,8 @@ enum resp_kind { RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_BULK, RESP_NIL, RES
 struct resp_reply {
     enum resp_kind kind;
     int64_t integer;
-    /* STATUS, ERROR, BULK: the text, borrowed from the input. ARRAY: its elements joined by ',',
-     * borrowed from the `joined` given. */
+    /* STATUS, ERROR, BULK: the text, borrowed from the input. ARRAY: its elements, those of arrays
+     * inside it too, joined by ',' and borrowed from the `joined` given; NIL is "(nil)". */
     struct bytes text;
 };
 

@@ -10,11 +10,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ROUNDS_MAX       8
 #define LIMIT_MIN_MS     2000
 #define LIMIT_FACTOR     4 /* A smaller run may take so many times as long as the first. */
 #define FINE_ENOUGH      16
 #define VARIATIONS_FIRST 2
+#define VARIATIONS_LAST  16 /* When these bring nothing more, it is small enough. */
 
 /* What is cut by number and not made plain at once. */
 static const char *const SIZES[] = {"nodes", "clients",  "operations",   "duration_us",
@@ -308,15 +308,16 @@ bool shrink(struct sim_options *options, const struct shrink_limits *limits)
     const bool failed = begin(shrinker);
     if (failed) {
         tell(shrinker, "given");
-        shrinker->progressed = true;
-        for (int round = 0; round < ROUNDS_MAX && shrinker->progressed && !is_late(shrinker);
-             round++) {
+        while ((shrinker->progressed || shrinker->variations <= VARIATIONS_LAST) &&
+               !is_late(shrinker)) {
             shrinker->progressed = false;
             cut_end(shrinker);
             make_plain(shrinker);
             cut_sizes(shrinker);
             cut_faults(shrinker);
-            shrinker->variations *= 2;
+            if (!shrinker->progressed) {
+                shrinker->variations *= 2;
+            }
         }
         tell_result(shrinker, options);
         *options = shrinker->best;

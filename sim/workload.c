@@ -2,26 +2,24 @@
 
 #include "base/check.h"
 #include "base/os/heap.h"
+#include "node/machine/machine.h"
 
 #include <stdio.h>
 
 #define FILLER_KEYS 16
 
-void workload_init(struct workload *workload,
-                   uint64_t seed,
-                   uint32_t keys_per_class,
-                   uint32_t padding_max)
+void workload_init(struct workload *workload, uint64_t seed, const struct sim_options *options)
 {
-    Q_CHECK(keys_per_class > 0 && keys_per_class <= WORKLOAD_KEYS_MAX);
+    Q_CHECK(options->keys_per_class > 0 && options->keys_per_class <= WORKLOAD_KEYS_MAX);
     memset(workload, 0, sizeof *workload);
     prng_init(&workload->prng, seed);
-    workload->keys_per_class = keys_per_class;
-    workload->padding_max = padding_max;
+    workload->keys_per_class = options->keys_per_class;
+    workload->padding_max = options->value_padding_max;
+    workload->filler_size = options->filler_size;
+    workload->odd_percent = options->odd_percent;
+    workload->ids_lag = options->ids_lag;
     workload->id_percent = (uint32_t)(prng_below(&workload->prng, 4) * 30);
     workload->local_percent = (uint32_t)(prng_below(&workload->prng, 3) * 15);
-    if (prng_chance(&workload->prng, 1, 4)) {
-        workload->filler_size = (uint32_t)prng_between(&workload->prng, 20000, 100000);
-    }
     for (size_t i = 0; i < WORKLOAD_CLASSES; i++) {
         workload->class_weight[i] = (uint32_t)prng_between(&workload->prng, 1, 4);
     }
@@ -133,6 +131,26 @@ static void draw_filler(struct workload *workload, struct operation *out)
     draw_value(workload, out);
 }
 
+/* The time in a request id: of a client whose clock is right, or wrong by about as much as the
+ * state machine puts up with. */
+static uint64_t draw_id_time(struct workload *workload, uint64_t wall_ms)
+{
+    if (!workload->ids_lag || prng_chance(&workload->prng, 7, 8)) {
+        return wall_ms;
+    }
+    return prng_chance(&workload->prng, 1, 2)
+               ? wall_ms + prng_between(&workload->prng, ID_AHEAD_MS / 2, ID_AHEAD_MS * 2)
+               : wall_ms - ID_KEEP_MS + prng_below(&workload->prng, 20000) - 2000;
+}
+
+static void draw_local(struct workload *workload, struct operation *out)
+{
+    out->is_local = prng_chance(&workload->prng, workload->local_percent, 100);
+    if (out->is_local && prng_chance(&workload->prng, 1, 3)) {
+        out->max_stale_ms = (uint32_t)prng_between(&workload->prng, 1, 1000);
+    }
+}
+
 void workload_draw(struct workload *workload,
                    struct operation *out,
                    uint32_t client,
@@ -141,6 +159,10 @@ void workload_draw(struct workload *workload,
     memset(out, 0, offsetof(struct operation, argument));
     if (workload->filler_size > 0 && prng_chance(&workload->prng, 1, 8)) {
         draw_filler(workload, out);
+        return;
+    }
+    if (prng_chance(&workload->prng, workload->odd_percent, 100)) {
+        out->oddity = oddity_draw(&workload->prng);
         return;
     }
     out->class = draw_class(workload);
@@ -156,10 +178,10 @@ void workload_draw(struct workload *workload,
      * are asked again until they are known. */
     const uint32_t id_percent = out->kind == HISTORY_INCR ? 95 : workload->id_percent;
     if (reads) {
-        out->is_local = prng_chance(&workload->prng, workload->local_percent, 100);
+        draw_local(workload, out);
     } else if (prng_chance(&workload->prng, id_percent, 100)) {
         (void)snprintf(out->request_id, sizeof out->request_id, "%llu-c%u-%llu",
-                       (unsigned long long)wall_ms, client,
+                       (unsigned long long)draw_id_time(workload, wall_ms), client,
                        (unsigned long long)next_unique(workload, 255));
     }
 }
@@ -247,12 +269,28 @@ static struct form form_of(const struct operation *operation)
     return (struct form){"?", 0};
 }
 
+static void add_level(struct buf *out, const struct operation *operation)
+{
+    add_text(out, "LEVEL");
+    add_text(out, "local");
+    if (operation->max_stale_ms > 0) {
+        uint8_t digits[20];
+        add_text(out, "MAXSTALE");
+        add_bulk(out, bytes_of(digits, bytes_from_int64(operation->max_stale_ms, digits)));
+    }
+}
+
 void operation_encode(const struct operation *operation, struct buf *out)
 {
+    if (operation->oddity > 0) {
+        oddity_encode(operation->oddity, out);
+        return;
+    }
     const struct form form = form_of(operation);
     const bool has_id = operation->request_id[0] != '\0';
     buf_append_format(out, "*%zu\r\n",
-                      2 + form.words + (has_id ? 2 : 0) + (operation->is_local ? 2 : 0));
+                      2 + form.words + (has_id ? 2 : 0) + (operation->is_local ? 2 : 0) +
+                          (operation->max_stale_ms > 0 ? 2 : 0));
     add_text(out, form.command);
     add_text(out, operation->key);
     if (operation->kind == HISTORY_RANGE) {
@@ -272,8 +310,7 @@ void operation_encode(const struct operation *operation, struct buf *out)
         add_text(out, operation->request_id);
     }
     if (operation->is_local) {
-        add_text(out, "LEVEL");
-        add_text(out, "local");
+        add_level(out, operation);
     }
 }
 
@@ -309,6 +346,9 @@ bool operation_answer(const struct operation *operation,
                       struct answer *out)
 {
     *out = (struct answer){.outcome = HISTORY_OK, .result = reply->text};
+    if (operation->oddity > 0) {
+        return oddity_accepts(operation->oddity, reply);
+    }
     if (reply->kind == RESP_ERROR) {
         return answer_error(reply->text, out);
     }
@@ -335,7 +375,15 @@ bool operation_answer(const struct operation *operation,
     return false;
 }
 
+bool operation_is_judged(const struct operation *operation)
+{
+    return !operation->is_local && operation->filler_size == 0 && operation->oddity == 0;
+}
+
 const char *operation_name(const struct operation *operation)
 {
+    if (operation->oddity > 0) {
+        return oddity_text(operation->oddity);
+    }
     return form_of(operation).command;
 }

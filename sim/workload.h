@@ -11,6 +11,8 @@
 #include "base/prng.h"
 #include "sim/check/history.h"
 #include "sim/check/violation.h"
+#include "sim/oddities.h"
+#include "sim/options.h"
 #include "sim/resp_reader.h"
 
 #define WORKLOAD_KEYS_MAX  8 /* Per class. */
@@ -24,12 +26,14 @@ struct operation {
     enum key_class class;
     uint32_t key_number;
     char key[8];
-    bool is_local;        /* LEVEL local: judged apart, not in the history. */
-    char request_id[64];  /* Empty = none. */
-    bool is_repeat;       /* The operation is over; this only asks for its answer again. */
-    bool is_closing;      /* A read of the last phase. */
-    uint32_t filler_size; /* Not 0: a large SET of a key that only state hashes judge. */
-    bool is_dropped;      /* The selftest: a length is asked for, an append acknowledged. */
+    bool is_local;         /* LEVEL local: judged apart, not in the history. */
+    uint32_t max_stale_ms; /* MAXSTALE of a local read; 0 = none. */
+    uint8_t oddity;        /* Not 0: one of sim/oddities, not in the history. */
+    char request_id[64];   /* Empty = none. */
+    bool is_repeat;        /* The operation is over; this only asks for its answer again. */
+    bool is_closing;       /* A read of the last phase. */
+    uint32_t filler_size;  /* Not 0: a large SET of a key that only state hashes judge. */
+    bool is_dropped;       /* The selftest: a length is asked for, an append acknowledged. */
     uint32_t attempts;
     bool was_unknown;      /* An earlier attempt may have taken effect. */
     size_t history_number; /* In the history; not for local reads. */
@@ -43,22 +47,21 @@ struct workload {
     struct prng prng;
     uint32_t keys_per_class;
     uint32_t padding_max;
-    uint32_t filler_size; /* Of large values, so that snapshots need several pieces; 0 = none. */
+    uint32_t filler_size; /* Of large values; 0 = none. */
     uint64_t unique;      /* Counts values and request ids. */
     uint8_t *owners;      /* Owned: the register each value was drawn for, 255 = none. */
     size_t owner_capacity;
     uint32_t id_percent;
     uint32_t local_percent;
+    uint32_t odd_percent;
+    bool ids_lag;
     uint32_t class_weight[WORKLOAD_CLASSES];
     /* A value recently written to each register, for SET IFEQ. */
     char recent[WORKLOAD_KEYS_MAX][WORKLOAD_TEXT_SIZE];
     size_t recent_size[WORKLOAD_KEYS_MAX];
 };
 
-void workload_init(struct workload *workload,
-                   uint64_t seed,
-                   uint32_t keys_per_class,
-                   uint32_t padding_max);
+void workload_init(struct workload *workload, uint64_t seed, const struct sim_options *options);
 void workload_deinit(struct workload *workload);
 /* Draws an operation. `wall_ms` and `client` go into its request id, when it has one. */
 void workload_draw(struct workload *workload,
@@ -87,6 +90,8 @@ bool operation_answer(const struct operation *operation,
 bool workload_wrote(const struct workload *workload, const char *key, struct bytes value);
 /* The key's number for workload_closing. */
 uint32_t workload_key(const struct workload *workload, const char *key);
+/* False for what no history holds. */
+bool operation_is_judged(const struct operation *operation);
 /* The command's name, for traces and reports. */
 const char *operation_name(const struct operation *operation);
 

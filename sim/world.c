@@ -3,15 +3,16 @@
 
 #include "base/check.h"
 #include "base/os/heap.h"
+#include "sim/atlas.h"
 #include "sim/draw.h"
+#include "sim/heap_count.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #define SAMPLE_US   (500 * MILLISECOND)
 #define POLL_US     (50 * MILLISECOND)
 #define EVENTS_MAX  UINT64_C(200000000) /* A run beyond is a livelock. */
-#define LIVENESS_US (60 * SECOND)       /* Pauses and restarts under way may take 20 s of it. */
+#define LIVENESS_US (30 * SECOND)       /* For each phase after the faults. */
 
 void world_note(struct world *world, uint64_t a, uint64_t b)
 {
@@ -21,28 +22,17 @@ void world_note(struct world *world, uint64_t a, uint64_t b)
     world->hash = hash ^ hash >> 32;
 }
 
-void world_trace(const struct world *world, const char *format, ...)
-{
-    if (!world->options.verbose) {
-        return;
-    }
-    (void)printf("%12.3f ", (double)world->now_us / 1000.0);
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vprintf(format, arguments);
-    va_end(arguments);
-    (void)printf("\n");
-}
-
 /* ---- phases ---- */
 
 static const char *const PHASES[] = {"fire", "converge", "closing", "quiet", "over"};
+static const char *const PURPOSES[] = {"load and faults", "faults are over, all must come to agree",
+                                       "every key is read once more", "the leader must stay", ""};
 
 static void enter(struct world *world, enum phase phase, uint64_t limit_us)
 {
     world->phase = phase;
     world->phase_until_us = world->now_us + limit_us;
-    world_trace(world, "phase: %s", PHASES[phase]);
+    world_trace(world, "phase %s: %s", PHASES[phase], PURPOSES[phase]);
 }
 
 static bool clients_are_idle(const struct world *world)
@@ -85,14 +75,51 @@ static void wake_clients(struct world *world)
     }
 }
 
+/* Any node of the core: in these phases they have agreed on term and leader. */
+static const struct raft *core_raft(const struct world *world)
+{
+    for (node_id id = 1; id <= world->options.node_count; id++) {
+        const struct raft *raft = host_raft(&world->hosts[id]);
+        if (raft != NULL && atlas_is_in_core(world, id)) {
+            return raft;
+        }
+    }
+    return NULL;
+}
+
 static raft_term newest_term(const struct world *world)
 {
     raft_term newest = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
         const struct raft *raft = host_raft(&world->hosts[id]);
-        newest = raft != NULL && raft->hard.term > newest ? raft->hard.term : newest;
+        if (raft != NULL && raft->hard.term > newest && atlas_is_in_core(world, id)) {
+            newest = raft->hard.term;
+        }
     }
     return newest;
+}
+
+static void enter_quiet(struct world *world)
+{
+    world->quiet_term = newest_term(world);
+    world->quiet_leader = core_raft(world)->leader;
+    enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
+}
+
+/* A leader of the core has no reason to go. One from outside may be missed some day; who comes
+ * after it must stay. */
+static void look_for_change(struct world *world)
+{
+    if (newest_term(world) == world->quiet_term) {
+        return;
+    }
+    if (!atlas_is_in_core(world, world->quiet_leader)) {
+        enter(world, PHASE_CLOSING, LIVENESS_US);
+        return;
+    }
+    violation_report(&world->violation, "liveness",
+                     "the leader changed though nothing was wrong: term %llu, then %llu",
+                     (unsigned long long)world->quiet_term, (unsigned long long)newest_term(world));
 }
 
 static void step_fire(struct world *world)
@@ -133,22 +160,16 @@ static void step_phase(struct world *world)
     case PHASE_CLOSING:
         if (world->closing_done == workload_key_count(&world->workload) &&
             judge_has_converged(world)) {
-            world->quiet_term = newest_term(world);
-            enter(world, PHASE_QUIET, UINT64_C(8) * MILLISECOND * world->options.election_max_ms);
+            enter_quiet(world);
         } else if (late) {
             report_liveness(world);
         }
         return;
     case PHASE_QUIET:
-        if (newest_term(world) != world->quiet_term) {
-            violation_report(&world->violation, "liveness",
-                             "the leader changed though nothing was wrong: term %llu, then %llu",
-                             (unsigned long long)world->quiet_term,
-                             (unsigned long long)newest_term(world));
-        }
-        if (late && !judge_has_converged(world)) {
+        look_for_change(world);
+        if (late && world->phase == PHASE_QUIET && !judge_has_converged(world)) {
             report_liveness(world);
-        } else if (late) {
+        } else if (late && world->phase == PHASE_QUIET) {
             world->phase = PHASE_OVER;
         }
         return;
@@ -199,6 +220,7 @@ static void happen(struct world *world, struct event *event)
     case EVENT_RECONNECT: faults_reconnect(world, event); break;
     case EVENT_CLIENT: client_wake(&world->clients[event->a], event); break;
     case EVENT_CLIENT_TIMEOUT: client_timeout(&world->clients[event->a], event); break;
+    case EVENT_READ: client_read(&world->clients[event->a], event); break;
     case EVENT_FAULT: faults_happen(world, event); break;
     case EVENT_FAULT_END: faults_end(world, event); break;
     case EVENT_SAMPLE: sample(world); break;
@@ -210,13 +232,14 @@ static void happen(struct world *world, struct event *event)
     }
 }
 
-static void run_events(struct world *world)
+void world_run_until(struct world *world, uint64_t until_us)
 {
     struct event event;
     while (world->phase != PHASE_OVER && !world->violation.found &&
-           events_pop(&world->events, &event)) {
+           events_next_at(&world->events) <= until_us && events_pop(&world->events, &event)) {
         Q_CHECK(event.at_us >= world->now_us);
         world->now_us = event.at_us;
+        trace_ends(world);
         if (is_for_dead_process(world, &event)) {
             heap_free(event.data);
             continue;
@@ -229,6 +252,7 @@ static void run_events(struct world *world)
         }
         world_note(world, event.at_us, (uint64_t)event.kind << 32 | event.node);
         happen(world, &event);
+        trace_changes(world);
         heap_free(event.data);
         if (++world->event_count == EVENTS_MAX) {
             violation_report(&world->violation, "liveness", "the run does not end");
@@ -238,15 +262,15 @@ static void run_events(struct world *world)
 
 /* ---- the world ---- */
 
-static void world_init(struct world *world, const struct sim_options *options)
+struct world *world_new(const struct sim_options *options)
 {
+    struct world *world = heap_alloc(sizeof *world);
     world->options = *options;
     prng_init(&world->prng,
               options->seed ^ UINT64_C(0x5157524154450001) ^ (uint64_t)options->variation << 40);
     network_init(&world->network, &options->network, &world->events, prng_next(&world->prng));
     world->network.node_count = options->node_count;
-    workload_init(&world->workload, prng_next(&world->prng), options->keys_per_class,
-                  options->value_padding_max);
+    workload_init(&world->workload, prng_next(&world->prng), options);
     oracle_init(&world->oracle, options->node_count, &world->violation);
     world->operations_left = options->operation_count;
     world->history = history_new();
@@ -265,9 +289,10 @@ static void world_init(struct world *world, const struct sim_options *options)
     faults_init(world);
     events_push(&world->events, (struct event){.at_us = SAMPLE_US, .kind = EVENT_SAMPLE});
     events_push(&world->events, (struct event){.at_us = POLL_US, .kind = EVENT_PHASE});
+    return world;
 }
 
-static void world_deinit(struct world *world)
+void world_free(struct world *world)
 {
     for (uint32_t i = 0; i < world->options.client_count; i++) {
         client_deinit(&world->clients[i]);
@@ -286,16 +311,34 @@ static void world_deinit(struct world *world)
     workload_deinit(&world->workload);
     events_deinit(&world->events);
     oracle_deinit(&world->oracle);
+    heap_free(world);
+}
+
+/* Everything the seed allocated must be gone by now. */
+static void judge_heap(struct world_result *result, size_t live_before)
+{
+    result->heap_peak = heap_count_peak() - live_before;
+    if (heap_count_live() != live_before) {
+        violation_report(&result->violation, "leak", "%zu bytes are left at the end, %zu before",
+                         heap_count_live(), live_before);
+    }
 }
 
 void world_run(const struct sim_options *options, struct world_result *out_result)
 {
-    struct world *world = heap_alloc(sizeof *world);
-    world_init(world, options);
-    run_events(world);
+    const size_t live_before = heap_count_live();
+    heap_count_begin();
+    marks_clear();
+    struct world *world = world_new(options);
+    world_run_until(world, UINT64_MAX);
     judge_run(world);
+    if (world->violation.found) {
+        world_trace(world, "VIOLATION of %s: %s", world->violation.checker,
+                    world->violation.reason);
+    }
     world->violation.at_us = world->now_us;
     world_note(world, world->operations_done, history_count(world->history));
+    marks_read(world->coverage.marks);
     *out_result = (struct world_result){.seed = options->seed,
                                         .simulated_us = world->now_us,
                                         .operations = world->operations_done,
@@ -303,9 +346,11 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .faults = world->fault_count,
                                         .hash = world->hash,
                                         .has_ended = true,
+                                        .undecided = world->undecided,
                                         .partition = world->partition_watch.figures,
+                                        .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
-    world_deinit(world);
-    heap_free(world);
+    world_free(world);
+    judge_heap(out_result, live_before);
 }

@@ -7,8 +7,9 @@
  * only what lies behind struct env, struct files and struct engine is simulated.
  *
  * A run has four phases: faults and load; healing, in which the cluster must converge within a
- * bound; closing reads of every key; and a quiet time in which the leader must stay. Then the
- * histories are judged. Safety invariants are checked after every turn of a node.
+ * bound, though in half of the runs a minority of the nodes stays broken; closing reads of every
+ * key; and a quiet time in which the leader must stay. Then the histories are judged. Safety
+ * invariants are checked after every turn of a node.
  */
 #ifndef Q_SIM_WORLD_H
 #define Q_SIM_WORLD_H
@@ -17,7 +18,9 @@
 #include "node/node.h"
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
+#include "sim/client.h"
 #include "sim/clock.h"
+#include "sim/coverage.h"
 #include "sim/damage.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
@@ -25,11 +28,11 @@
 #include "sim/network.h"
 #include "sim/options.h"
 #include "sim/partitions.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #define PARTITIONS_MAX    16
 #define LOCAL_READS_MAX   4096
-#define UNANSWERED_MAX    10 /* Attempts of one request id before its client gives up. */
 #define FAULT_SLOW_FACTOR 200
 #define MILLISECOND       UINT64_C(1000)
 #define SECOND            UINT64_C(1000000)
@@ -68,17 +71,21 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
+    bool has_formed;   /* A process of it has known the cluster. */
     bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
     bool is_condemned; /* For that it has rightly refused to start or to take part. */
     struct damage damage;
     uint64_t hung_until_us;  /* The disk does not come back before. */
     bool is_hung_till_power; /* And then only by a power cycle. */
     enum read_failure reads; /* At the next start. */
+    bool is_outside;         /* Broken for ever: no part of the core (sim/atlas). */
+    bool disk_hangs;         /* Writes to its log never end. */
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
     struct front front;
-    uint64_t incarnation; /* Counts processes. */
+    struct session *idle[IDLE_MAX]; /* Of clients that never say a word. */
+    uint64_t incarnation;           /* Counts processes. */
     uint64_t paused_until_us;
     uint64_t timer_at_us; /* The EVENT_TIMER that counts; UINT64_MAX = none. */
     bool turn_scheduled;
@@ -103,31 +110,6 @@ struct host {
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
     uint64_t log_looked_us;  /* When the hanging of that job was last looked at. */
-};
-
-enum slot_state { SLOT_FREE, SLOT_READY, SLOT_SENT };
-
-struct slot {
-    enum slot_state state;
-    struct operation operation;
-    uint64_t asked_at_us;    /* First sent. */
-    struct buf first_answer; /* To a request id, for its repeat. */
-};
-
-struct client {
-    struct world *world;
-    uint32_t number;
-    node_id host;            /* NODE_NONE = not connected. */
-    struct session *session; /* NULL until the first bytes arrived. */
-    uint64_t connection;     /* Counts connections. */
-    bool has_output;
-    uint64_t wake_number; /* Of the EVENT_CLIENT that counts. */
-    struct slot slots[PIPELINE_MAX];
-    /* Slots in the order sent; replies come in this order. */
-    uint8_t sent[PIPELINE_MAX];
-    size_t sent_count;
-    struct buf request; /* Bytes on their way to the host. */
-    struct buf joined;
 };
 
 /* Links that are cut together, once or again and again. */
@@ -174,11 +156,16 @@ struct world {
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
+    bool fault_missed; /* The present one has found nothing to break. */
+    struct seed_coverage coverage;
     bool selftest_done;
-    raft_term quiet_term;
+    raft_term quiet_term; /* Of the leader that must stay ... */
+    node_id quiet_leader; /* ... if it is in the core. */
     struct oracle oracle;
     struct violation violation;
-    uint64_t hash; /* Of every step so far. */
+    uint64_t undecided; /* Keys whose linearizability took too long to judge. */
+    uint64_t hash;      /* Of every step so far. */
+    struct trace trace;
 };
 
 struct world_result {
@@ -190,11 +177,19 @@ struct world_result {
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t hash;
     uint64_t hash_again; /* Of a second run of the same; 0 = there was none. */
+    uint64_t undecided;  /* Keys whose linearizability took too long to judge. */
+    uint64_t heap_peak;  /* Bytes; not the same in every build. */
     bool has_ended;      /* False: the process died of it. */
     struct partition_figures partition;
+    struct seed_coverage coverage;
     struct violation violation;
 };
 
+/* The world of a seed at time 0; the caller owns it. */
+struct world *world_new(const struct sim_options *options);
+/* Runs it to that time, to its end or to the first violation. */
+void world_run_until(struct world *world, uint64_t until_us);
+void world_free(struct world *world);
 /* Runs one seed to its end or to the first violation. */
 void world_run(const struct sim_options *options, struct world_result *out_result);
 
@@ -202,21 +197,28 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
 
 /* Folds a step into the hash. */
 void world_note(struct world *world, uint64_t a, uint64_t b);
-/* One line of the trace, when it is on. */
-void world_trace(const struct world *world, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
-/* host.c: */
+/* host_life.c: */
 void host_init(struct host *host, struct world *world, node_id id);
 void host_deinit(struct host *host);
 void host_start(struct host *host);
-/* The process dies; with `power` the machine with it. Starts again after `down_us`. */
+/* The process dies; with `power` the machine with it. Starts again after `down_us`, which may be
+ * FOREVER. */
 void host_crash(struct host *host, bool power, uint64_t down_us);
 /* The process ends in good order and starts again after `down_us`. */
 void host_stop(struct host *host, uint64_t down_us);
+bool host_is_paused(const struct host *host);
+/* The process stands still for so long; what comes in waits. */
+void host_pause(struct host *host, uint64_t takes_us);
+/* A pause under way ends now. */
+void host_resume(struct host *host);
+
+/* host.c: */
+void host_env_init(struct host *host);
 /* Its group's raft; NULL while the process is down or does not know its cluster yet. */
 const struct raft *host_raft(const struct host *host);
-bool host_is_paused(const struct host *host);
+/* Before the process does anything: it has found all it had promised to keep. */
+void host_look_at_recovery(struct host *host);
 void host_message(struct host *host, struct event *event);
 void host_peer(struct host *host, node_id peer, bool connected);
 void host_log(struct host *host, const struct event *event);
@@ -224,27 +226,8 @@ void host_timer(struct host *host, const struct event *event);
 /* Something happened to the node: it has its turn, at once or after the turn delay. */
 void host_touch(struct host *host);
 void host_turn(struct host *host);
-/* The process stands still for so long; what comes in waits. */
-void host_pause(struct host *host, uint64_t takes_us);
-/* A pause under way ends now. */
-void host_resume(struct host *host);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
-
-/* client.c: */
-void client_init(struct client *client, struct world *world, uint32_t number);
-void client_deinit(struct client *client);
-/* EVENT_CLIENT, EVENT_REQUEST, EVENT_CLIENT_TIMEOUT. */
-void client_wake(struct client *client, const struct event *event);
-void client_request(struct client *client, const struct event *event);
-void client_timeout(struct client *client, const struct event *event);
-/* The host has output for it. */
-void client_collect(struct client *client);
-/* It goes on after this time, instead of at any earlier set time. */
-void client_wake_after(struct client *client, uint64_t delay_us);
-/* Its connection is gone. */
-void client_disconnect(struct client *client);
-bool client_is_idle(const struct client *client);
 
 /* faults.c, fault_links.c: */
 void faults_init(struct world *world);
@@ -264,11 +247,12 @@ bool faults_died_in_start(struct host *host);
 void faults_started(struct host *host);
 /* Ends all faults that are on, and starts what is down; others will begin. */
 void faults_quell(struct world *world);
-/* Ends all faults for good and starts what is down. */
+/* Ends all faults for good and starts what is down; only what is outside the core (sim/atlas)
+ * breaks for ever. */
 void faults_heal(struct world *world);
 
 /* judge.c: */
-/* True when all nodes that can be are up, agree on a leader and have applied everything. */
+/* True when all nodes of the core are up, agree on a leader and have applied everything. */
 bool judge_has_converged(struct world *world);
 /* The end: states equal, histories right. */
 void judge_run(struct world *world);

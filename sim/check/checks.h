@@ -62,6 +62,10 @@ void check_follows(struct oracle *oracle,
                    node_id node,
                    const struct raft *raft,
                    const struct raft_message *message);
+/* Whoever leads or asks for pre-votes in an earlier term has been told of ours: else it would stay
+ * behind, and a node that has moved ahead of a working majority outside. Before the outbox is
+ * emptied. */
+void check_told(struct oracle *oracle, const struct raft *raft, const struct raft_message *message);
 /* PreVote and votes are refused while the leader is heard (section 4.2.3 of the dissertation): what
  * a request of a later term, not forced by leadership transfer, has put into the outbox behind
  * `outbox_before` of a node that heard its leader. */
@@ -82,11 +86,11 @@ void check_heartbeats(struct oracle *oracle,
                       node_id peer,
                       uint64_t silent_ms,
                       uint32_t heartbeat_ms);
-/* A leader whose log device hangs gives up. `busy_ms`: how much longer the write under way has
+/* A leader whose log device hangs gives up. `busy_us`: how much longer the write under way has
  * taken since the last call, 0 when there is none or it is another one. */
 void check_leader_disk(struct oracle *oracle,
                        struct mirror *mirror,
-                       uint64_t busy_ms,
+                       uint64_t busy_us,
                        uint32_t election_max_ms);
 /* [10] Local reads may be old but never wrong: growing strings and lists show a beginning of what
  * the closing read showed, counters (which only go up here) no more than it, registers a value that

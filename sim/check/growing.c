@@ -10,10 +10,9 @@
  * rung: a cycle between rung order and real time would need such a pair.
  *
  * Places that nobody known fills (behind the longest read; anywhere in a counter) must be filled by
- * unseen UNKNOWN updates. When these all have one size they are interchangeable except for their
- * start, and one may fill a place when it started before the first end among the deeds on higher
- * rungs. Such deadlines only grow with the place, so giving the earliest starts to the lowest
- * places decides exactly whether there is a way. With mixed sizes the search takes over.
+ * unseen UNKNOWN updates, each of which must have started before the first end among the deeds on
+ * higher rungs. The places between two neighbours on the ladder form a gap with one such deadline;
+ * filling.c finds out who can fill which.
  */
 #include "base/check.h"
 #include "base/os/heap.h"
@@ -239,9 +238,11 @@ enum split growing_split(const struct suit *suit,
 
 /* The ladder of one key. */
 struct rung {
-    int64_t at;
+    int64_t at;   /* Where the contents end after it. */
+    int64_t from; /* Where they ended before an update. */
     bool is_read;
-    const struct deed *deed; /* NULL: an update nobody named. */
+    const struct deed *deed;
+    uint64_t first_end; /* The first end of it and of those above it. */
 };
 
 struct ladder {
@@ -250,15 +251,16 @@ struct ladder {
     const struct deed *longest; /* The read that saw most; NULL without one and for counters. */
     int64_t extent;             /* How much it saw. */
     /* Owned. */
-    bool *placed;              /* Per deed: it has a piece. */
-    struct piece *pieces;      /* Of known place. */
-    const struct deed **spare; /* Unseen UNKNOWN updates in order of start. */
-    struct rung *rungs;
+    bool *placed;         /* Per deed: it has a piece. */
+    struct piece *pieces; /* Of known place. */
+    struct spare *spares; /* Unseen UNKNOWN updates. */
+    struct rung *rungs;   /* From the top to the foot, once sorted. */
+    struct gap *gaps;     /* From the foot to the top. */
+    size_t *gap_rungs;    /* Of each gap: the rung that tells of it. */
     size_t piece_count;
     size_t spare_count;
     size_t rung_count;
-    size_t filled;      /* Places given to spare updates. */
-    int64_t spare_size; /* Of each spare update; 0 when they differ. */
+    size_t gap_count;
     struct verdict verdict;
 };
 
@@ -337,8 +339,7 @@ static enum growing_answer place_acknowledged(struct ladder *l)
         }
         const int64_t size = size_of(l->kind, deed);
         if (deed_is_unsure(deed)) {
-            l->spare_size = l->spare_count == 0 || l->spare_size == size ? size : 0;
-            l->spare[l->spare_count++] = deed;
+            l->spares[l->spare_count++] = (struct spare){.size = size, .started = deed->started};
             continue;
         }
         int64_t to = 0;
@@ -356,71 +357,6 @@ static enum growing_answer place_acknowledged(struct ladder *l)
     return GROWING_OK;
 }
 
-static int by_from(const void *left, const void *right)
-{
-    const struct piece *a = left;
-    const struct piece *b = right;
-    return a->from < b->from ? -1 : a->from > b->from;
-}
-
-/* Fills [from, to) with spare updates; `deed` is the one that tells us of the gap. */
-static enum growing_answer fill(struct ladder *l, int64_t from, int64_t to, const struct deed *deed)
-{
-    if (l->spare_count == 0) {
-        return bad(l, "counts more than was ever written", deed);
-    }
-    if (l->spare_size == 0) {
-        return GROWING_UNFIT;
-    }
-    if ((to - from) % l->spare_size != 0) {
-        return bad(l, "counts a part of an update, or more than was ever written", deed);
-    }
-    if ((uint64_t)((to - from) / l->spare_size) > l->spare_count - l->filled) {
-        return bad(l, "counts more than was ever written", deed);
-    }
-    for (int64_t at = from; at < to; at += l->spare_size) {
-        l->rungs[l->rung_count++] = (struct rung){.at = at + l->spare_size};
-        l->filled++;
-    }
-    return GROWING_OK;
-}
-
-/* The read that saw most of a counter. NULL without reads. */
-static const struct rung *highest_read(const struct ladder *l)
-{
-    const struct rung *highest = NULL;
-    for (size_t i = 0; i < l->rung_count; i++) {
-        if (l->rungs[i].is_read && (highest == NULL || l->rungs[i].at > highest->at)) {
-            highest = &l->rungs[i];
-        }
-    }
-    return highest;
-}
-
-/* Makes one rung of every piece and fills what lies between them. */
-static enum growing_answer climb(struct ladder *l)
-{
-    const struct rung *top = highest_read(l);
-    const struct rung reach = top == NULL ? (struct rung){0} : *top;
-    qsort(l->pieces, l->piece_count, sizeof *l->pieces, by_from);
-    int64_t at = 0;
-    for (size_t i = 0; i < l->piece_count; i++) {
-        const struct piece *piece = &l->pieces[i];
-        if (piece->from < at) {
-            return bad(l, "its result puts it into the place of another", piece->deed);
-        }
-        if (piece->from > at) {
-            const enum growing_answer answer = fill(l, at, piece->from, piece->deed);
-            if (answer != GROWING_OK) {
-                return answer;
-            }
-        }
-        l->rungs[l->rung_count++] = (struct rung){.at = piece->to, .deed = piece->deed};
-        at = piece->to;
-    }
-    return reach.at > at ? fill(l, at, reach.at, reach.deed) : GROWING_OK;
-}
-
 /* From the top of the ladder to its foot. */
 static int by_rung(const void *left, const void *right)
 {
@@ -432,67 +368,88 @@ static int by_rung(const void *left, const void *right)
     return (int)b->is_read - (int)a->is_read;
 }
 
-static enum growing_answer bad_pair(struct ladder *l, const struct rung *first, uint64_t started)
+/* Makes a rung of every piece and puts the ladder in order. */
+static enum growing_answer build(struct ladder *l)
+{
+    for (size_t i = 0; i < l->piece_count; i++) {
+        const struct piece *piece = &l->pieces[i];
+        l->rungs[l->rung_count++] =
+            (struct rung){.at = piece->to, .from = piece->from, .deed = piece->deed};
+    }
+    qsort(l->rungs, l->rung_count, sizeof *l->rungs, by_rung);
+    uint64_t first_end = STAMP_NEVER;
+    for (size_t i = 0; i < l->rung_count; i++) {
+        const uint64_t end = l->rungs[i].deed->ended;
+        first_end = end < first_end ? end : first_end;
+        l->rungs[i].first_end = first_end;
+    }
+    return GROWING_OK;
+}
+
+/* Climbs from the foot to the top: no two updates in one place, no read within an update, and a
+ * gap where nothing known is. */
+static enum growing_answer climb(struct ladder *l)
+{
+    int64_t at = 0;
+    const struct rung *below = NULL;
+    for (size_t i = l->rung_count; i-- > 0;) {
+        const struct rung *rung = &l->rungs[i];
+        const int64_t from = rung->is_read ? rung->at : rung->from;
+        if (from < at && below->is_read) {
+            return bad(l, "saw a part of an update", below->deed);
+        }
+        if (from < at) {
+            return bad(l, "its result puts it into the place of another", rung->deed);
+        }
+        if (from > at) {
+            l->gaps[l->gap_count] = (struct gap){.size = from - at, .deadline = rung->first_end};
+            l->gap_rungs[l->gap_count++] = i;
+        }
+        at = rung->at;
+        below = rung;
+    }
+    return GROWING_OK;
+}
+
+static enum growing_answer fill(struct ladder *l)
+{
+    size_t gap = 0;
+    switch (filling_find(l->gaps, l->gap_count, l->spares, l->spare_count, &gap)) {
+    case FILLING_FOUND: return GROWING_OK;
+    case FILLING_UNDECIDED: return GROWING_UNDECIDED;
+    case FILLING_NONE: break;
+    }
+    return bad(l, "counts what nobody can have written by then", l->rungs[l->gap_rungs[gap]].deed);
+}
+
+/* `rung` started after one above it had ended. */
+static enum growing_answer bad_pair(struct ladder *l, const struct rung *rung)
 {
     char text[TEXT_SIZE];
     char before[TEXT_SIZE];
-    const struct deed none = {0};
-    const struct deed *earlier = &none;
-    for (size_t i = 0; i < l->rung_count; i++) {
-        const struct deed *deed = l->rungs[i].deed;
-        if (deed != NULL && by_rung(&l->rungs[i], first) < 0 && deed->ended < started) {
-            earlier = deed;
-        }
+    const struct deed *earlier = NULL;
+    for (size_t i = 0; earlier == NULL; i++) {
+        Q_CHECK(i < l->rung_count && by_rung(&l->rungs[i], rung) < 0);
+        earlier = l->rungs[i].deed->ended < rung->deed->started ? l->rungs[i].deed : NULL;
     }
-    Q_CHECK(earlier->of != NULL);
     l->verdict =
         verdict_bad("key %.*s: %s ended before %s began, but saw more", (int)l->suit->key.size,
                     (const char *)l->suit->key.data, deed_text(earlier, before, sizeof before),
-                    first->deed == NULL ? "any update that could have filled an earlier place"
-                                        : deed_text(first->deed, text, sizeof text));
+                    deed_text(rung->deed, text, sizeof text));
     return GROWING_BAD;
 }
 
 /* No deed may have ended before another one on a lower rung started. */
 static enum growing_answer check_order(struct ladder *l)
 {
-    qsort(l->rungs, l->rung_count, sizeof *l->rungs, by_rung);
     uint64_t deadline = STAMP_NEVER; /* The first end on the rungs above. */
-    uint64_t first_end = STAMP_NEVER;
-    size_t spare_left = l->filled;
     for (size_t i = 0; i < l->rung_count; i++) {
         const struct rung *rung = &l->rungs[i];
         if (i > 0 && by_rung(&l->rungs[i - 1], rung) != 0) {
-            deadline = first_end;
+            deadline = l->rungs[i - 1].first_end;
         }
-        const struct deed *deed = rung->deed;
-        if (deed == NULL) {
-            deed = l->spare[--spare_left];
-        }
-        if (deed->started > deadline) {
-            return bad_pair(l, rung, deed->started);
-        }
-        if (rung->deed != NULL && deed->ended < first_end) {
-            first_end = deed->ended;
-        }
-    }
-    return GROWING_OK;
-}
-
-/* Every read must end where an update ends. */
-static enum growing_answer check_reads(struct ladder *l)
-{
-    for (size_t i = 0; i < l->rung_count; i++) {
-        const struct rung *rung = &l->rungs[i];
-        if (!rung->is_read || rung->at == 0) {
-            continue;
-        }
-        if (i + 1 >= l->rung_count) {
-            return bad(l, "saw what was never written", rung->deed);
-        }
-        const struct rung *below = &l->rungs[i + 1];
-        if (below->at != rung->at) {
-            return bad(l, "saw a part of an update", rung->deed);
+        if (rung->deed->started > deadline) {
+            return bad_pair(l, rung);
         }
     }
     return GROWING_OK;
@@ -501,7 +458,7 @@ static enum growing_answer check_reads(struct ladder *l)
 static enum growing_answer judge(struct ladder *l)
 {
     enum growing_answer (*const steps[])(struct ladder *) = {
-        find_longest, place_seen, place_acknowledged, climb, check_order, check_reads};
+        find_longest, place_seen, place_acknowledged, build, climb, check_order, fill};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         const enum growing_answer answer = steps[i](l);
         if (answer != GROWING_OK) {
@@ -519,13 +476,17 @@ enum growing_answer growing_check(const struct suit *suit, struct verdict *out_v
     }
     l.placed = heap_alloc(suit->count * sizeof *l.placed);
     l.pieces = heap_alloc(suit->count * sizeof *l.pieces);
-    l.spare = heap_alloc(suit->count * sizeof(void *));
+    l.spares = heap_alloc(suit->count * sizeof *l.spares);
     l.rungs = heap_alloc(suit->count * sizeof *l.rungs);
+    l.gaps = heap_alloc(suit->count * sizeof *l.gaps);
+    l.gap_rungs = heap_alloc(suit->count * sizeof *l.gap_rungs);
     const enum growing_answer answer = judge(&l);
     heap_free(l.placed);
     heap_free(l.pieces);
-    heap_free((void *)l.spare);
+    heap_free(l.spares);
     heap_free(l.rungs);
+    heap_free(l.gaps);
+    heap_free(l.gap_rungs);
     Q_CHECK((answer == GROWING_BAD) == !l.verdict.ok);
     *out_verdict = l.verdict;
     return answer;

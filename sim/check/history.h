@@ -36,8 +36,8 @@ enum history_outcome {
 /* What a client asks for. Values, tokens and elements are unique per key. The tokens of one APPEND
  * key must not be prefixes of each other (end each with a byte that occurs nowhere else in it), and
  * elements hold no ','. Judging is fastest when a key sees either registers (READ, WRITE, CAS,
- * DELETE), or APPEND + READ, or PUSH + RANGE, or INCR + READ with one positive delta; anything else
- * is judged too, by a search that many UNKNOWN operations on one key make slow. */
+ * DELETE), or APPEND + READ, or PUSH + RANGE, or INCR + READ with positive deltas; anything else is
+ * judged too, by a search that many UNKNOWN operations on one key make slow. */
 struct history_call {
     uint32_t client;
     enum history_kind kind;
@@ -68,12 +68,13 @@ struct history *history_read(struct bytes in);
 
 struct verdict {
     bool ok;
-    bool undecided; /* The step budget of linearizability ran out on some key; ok is then true. */
-    char reason[1024]; /* Why not ok, or which key is undecided. Empty otherwise. */
+    size_t undecided;  /* Keys on which the step budget of linearizability ran out so far. */
+    char reason[1024]; /* Why not ok, else which key is undecided. Empty otherwise. */
 };
 
-/* Linearizability, key by key (Wing and Gong with Lowe's caching): registers, appends, lists and
- * counters. `steps_max` bounds the search per key; 0 = 20 million (about 1 GB at worst). */
+/* Linearizability, key by key: keys that only grow by their contents (growing.c), registers by
+ * zones (zones.h) and, where these leave it open, Wing and Gong's search (search.c). `steps_max`
+ * bounds the search per key; 0 = 20 million (about 1 GB at worst). */
 struct verdict history_check_linearizable(const struct history *history, uint64_t steps_max);
 
 /* Lists and appends: every acknowledged element is in the closing read exactly once, every unknown

@@ -83,7 +83,8 @@ struct verdict verdict_bad(const char *format, ...) __attribute__((format(printf
 enum growing_answer {
     GROWING_OK,
     GROWING_BAD,
-    GROWING_UNFIT /* Not such a key, or beyond what this judge can decide: search instead. */
+    GROWING_UNFIT,    /* Not such a key: search instead. */
+    GROWING_UNDECIDED /* Too many ways to fill gaps with UNKNOWN updates. */
 };
 enum growing_answer growing_check(const struct suit *suit, struct verdict *out_verdict);
 
@@ -120,7 +121,33 @@ bool growing_extent(enum growing_kind kind, const struct deed *read, int64_t *ou
 /* True when the contents `a` are the beginning of `b`. */
 bool growing_is_prefix(enum growing_kind kind, struct bytes a, struct bytes b);
 
-/* Wing and Gong's search; see search.c. */
-struct verdict search_check(const struct suit *suit, uint64_t steps_max);
+/* A stretch of a growing key's contents that nobody has named. Only updates that started before
+ * the stamp `deadline` may fill it. */
+struct gap {
+    int64_t size;
+    uint64_t deadline;
+};
+
+/* An update of unknown outcome that nobody saw. */
+struct spare {
+    int64_t size;
+    uint64_t started;
+};
+
+enum filling { FILLING_FOUND, FILLING_NONE, FILLING_UNDECIDED };
+
+/* Says whether the gaps, whose deadlines never fall, can all be filled exactly, each spare update
+ * being used at most once. Sorts `spares`. On FILLING_NONE `out_gap` is the first gap that no way
+ * of filling those before it leaves fillable. See filling.c. */
+enum filling filling_find(const struct gap *gaps,
+                          size_t gap_count,
+                          struct spare *spares,
+                          size_t spare_count,
+                          size_t *out_gap);
+
+struct zones;
+
+/* Wing and Gong's search; see search.c. `zones` are those of the suit. */
+struct verdict search_check(const struct suit *suit, const struct zones *zones, uint64_t steps_max);
 
 #endif

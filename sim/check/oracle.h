@@ -61,7 +61,7 @@ struct mirror {
     raft_index applied_before;
     uint64_t looked_at_ms; /* The node's clock at the last check of its quorum ... */
     uint64_t alone_ms;     /* ... and how long it has led without one. */
-    uint64_t stuck_ms;     /* How long it has led while its log device hung. */
+    uint64_t stuck_us;     /* How long it has led while its log device hung. */
     uint64_t round_sent;   /* ReadIndex: the newest round sent by then ... */
     size_t round_waiting;  /* ... and how many reads waited for it or an earlier one. */
     /* What a crash of this machine would leave. */

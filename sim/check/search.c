@@ -4,12 +4,12 @@
  * takes an operation that is possible now and whose invocation stands before the first return in
  * the list, lifts both of its entries out and goes on from the front; at a return it must undo
  * the last choice. A configuration (set of operations taken, state) that was met before leads
- * nowhere new. The set is known by the xor of a random 128-bit mark per operation: two sets are
- * confused with a probability of about 2^-80 even after 2^24 configurations.
+ * nowhere new. The set is known by the xor of a random 128-bit mark per operation (seen.h).
  *
  * Values of registers are unique, which prunes most of the tree: a value may not be overwritten
- * while somebody still has to see it and nobody is left to write it again, and a step that is
- * possible and changes nothing is taken at once.
+ * while somebody still has to see it and nobody is left to write it again, a step that is possible
+ * and changes nothing is taken at once, and no block of zones.h begins before one that has to come
+ * earlier.
  *
  * UNKNOWN operations are no part of the list on register keys: options.c says when they are brought
  * in. On keys of mixed kinds they stand in it without a return, which is exact but slow when there
@@ -23,11 +23,11 @@
 #include "base/check.h"
 #include "base/os/heap.h"
 #include "base/prng.h"
+#include "sim/check/seen.h"
 
 #include <stdlib.h>
 
 #define STEPS_DEFAULT 20000000
-#define CACHE_FIRST   1024
 #define TEXT_SIZE     400
 #define SEED          20170317
 
@@ -41,6 +41,13 @@ struct entry {
     size_t previous;
 };
 
+/* A block that is not begun, in the list of these by first_end. Entry 0 is the list's head. */
+struct pending {
+    const struct block *block;
+    size_t next; /* 0 at the end. */
+    size_t previous;
+};
+
 /* A choice that may have to be undone. */
 struct choice {
     size_t entry;
@@ -50,19 +57,13 @@ struct choice {
     uint32_t state_before;
 };
 
-/* A set of configurations met. */
-struct cache {
-    /* Owned. */
-    uint64_t (*slots)[2]; /* The second one is 0 when free. */
-    size_t slot_count;    /* A power of two. */
-    size_t count;
-};
-
 struct run {
     struct search search;
-    struct cache cache;
+    struct seen seen; /* Configurations met. */
     /* Owned. */
     struct entry *entries;
+    struct pending *pending;
+    size_t *pending_of; /* By block: its place in `pending`. */
     struct choice *choices;
     size_t *taken; /* Unsure steps brought in, newest last. */
     size_t *plan;
@@ -78,49 +79,6 @@ struct run {
     uint32_t best_state;
 };
 
-/* The slot that holds the configuration, or the free one where it belongs. */
-static size_t cache_slot(const struct cache *cache, uint64_t a, uint64_t b)
-{
-    size_t slot = a & (cache->slot_count - 1);
-    while (cache->slots[slot][1] != 0 &&
-           (cache->slots[slot][0] != a || cache->slots[slot][1] != b)) {
-        slot = (slot + 1) & (cache->slot_count - 1);
-    }
-    return slot;
-}
-
-static void cache_grow(struct cache *cache)
-{
-    const struct cache old = *cache;
-    cache->slot_count = old.slot_count == 0 ? CACHE_FIRST : old.slot_count * 2;
-    cache->slots = heap_alloc(cache->slot_count * sizeof *cache->slots);
-    for (size_t i = 0; i < old.slot_count; i++) {
-        if (old.slots[i][1] != 0) {
-            const size_t slot = cache_slot(cache, old.slots[i][0], old.slots[i][1]);
-            cache->slots[slot][0] = old.slots[i][0];
-            cache->slots[slot][1] = old.slots[i][1];
-        }
-    }
-    heap_free(old.slots);
-}
-
-/* False when the configuration was there already; `b` is not 0. */
-static bool cache_add(struct cache *cache, uint64_t a, uint64_t b)
-{
-    Q_CHECK(b != 0);
-    if (cache->count * 2 >= cache->slot_count) {
-        cache_grow(cache);
-    }
-    const size_t slot = cache_slot(cache, a, b);
-    if (cache->slots[slot][1] != 0) {
-        return false;
-    }
-    cache->slots[slot][0] = a;
-    cache->slots[slot][1] = b;
-    cache->count++;
-    return true;
-}
-
 /* Remembers the present configuration. False when it was met before. */
 static bool is_new(struct run *run)
 {
@@ -128,7 +86,31 @@ static bool is_new(struct run *run)
     prng_init(&mix, run->state);
     const uint64_t a = run->set[0] ^ prng_next(&mix);
     const uint64_t b = run->set[1] ^ prng_next(&mix);
-    return cache_add(&run->cache, a, b | 1);
+    return seen_add(&run->seen, a, b);
+}
+
+/* Takes the block out of the list, or back into it; in reverse order of taking out. */
+static void begin_block(struct run *run, size_t block, bool begun)
+{
+    const size_t at = run->pending_of[block];
+    const struct pending *p = &run->pending[at];
+    run->pending[p->previous].next = begun ? p->next : at;
+    run->pending[p->next].previous = begun ? p->previous : at;
+}
+
+/* False when some block that is not begun must come before the step's. */
+static bool may_begin(const struct run *run, size_t step)
+{
+    const size_t block = run->search.steps[step].block;
+    if (block == BLOCK_NONE) {
+        return true;
+    }
+    const struct pending *self = &run->pending[run->pending_of[block]];
+    const struct pending *first = &run->pending[run->pending[0].next];
+    if (first == self) {
+        first = &run->pending[self->next];
+    }
+    return first->block == NULL || first->block->first_end > self->block->last_start;
 }
 
 static void mark(struct run *run, size_t step, bool done)
@@ -138,6 +120,9 @@ static void mark(struct run *run, size_t step, bool done)
     s->done = done;
     if (run->search.lazy) {
         step_count(&run->search, step, done);
+    }
+    if (s->block != BLOCK_NONE) {
+        begin_block(run, s->block, done);
     }
     run->set[0] ^= s->mark[0];
     run->set[1] ^= s->mark[1];
@@ -185,7 +170,7 @@ static struct choice undo(struct run *run)
 static bool do_step(struct run *run, size_t step)
 {
     uint32_t state = run->state;
-    if (!step_apply(&run->search, step, run->state, &state)) {
+    if (!may_begin(run, step) || !step_apply(&run->search, step, run->state, &state)) {
         return false;
     }
     mark(run, step, true);
@@ -207,8 +192,8 @@ static bool take(struct run *run, size_t entry, size_t option, const struct plan
         done++;
     }
     if (done < plan->count || !do_step(run, e->step)) {
-        for (size_t i = 0; i < done; i++) {
-            mark(run, plan->steps[i], false);
+        while (done > 0) {
+            mark(run, plan->steps[--done], false);
         }
         run->state = state_before;
         return false;
@@ -349,7 +334,7 @@ static int by_stamp(const void *left, const void *right)
     return a->stamp < b->stamp ? -1 : a->stamp > b->stamp;
 }
 
-static void build_steps(struct search *search)
+static void build_steps(struct search *search, const struct zones *zones)
 {
     struct prng prng;
     prng_init(&prng, SEED);
@@ -367,6 +352,7 @@ static void build_steps(struct search *search)
         const bool absent = o->absent || (o->kind == HISTORY_RANGE && o->result.size == 0);
         *s = (struct step){.deed = deed,
                            .argument = values_number(&search->values, o->argument),
+                           .block = zones->block_of[i],
                            .mark = {prng_next(&prng), prng_next(&prng)}};
         if (o->kind == HISTORY_CAS) {
             s->expected = values_number(&search->values, o->expected);
@@ -427,6 +413,33 @@ static void build_list(struct run *run)
     heap_free(invocations);
 }
 
+static int by_first_end(const void *left, const void *right)
+{
+    const struct pending *a = left;
+    const struct pending *b = right;
+    if (a->block->first_end != b->block->first_end) {
+        return a->block->first_end < b->block->first_end ? -1 : 1;
+    }
+    return a->block < b->block ? -1 : a->block > b->block;
+}
+
+static void build_pending(struct run *run, const struct zones *zones)
+{
+    const size_t count = run->search.lazy ? zones->block_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        run->pending[i + 1].block = &zones->blocks[i];
+    }
+    qsort(&run->pending[1], count, sizeof run->pending[0], by_first_end);
+    for (size_t i = 0; i <= count; i++) {
+        struct pending *p = &run->pending[i];
+        p->next = i == count ? 0 : i + 1;
+        p->previous = i == 0 ? count : i - 1;
+        if (i > 0) {
+            run->pending_of[p->block - zones->blocks] = i;
+        }
+    }
+}
+
 static struct verdict explain(const struct run *run, enum outcome outcome)
 {
     const struct bytes key = run->search.suit->key;
@@ -435,7 +448,7 @@ static struct verdict explain(const struct run *run, enum outcome outcome)
         verdict = verdict_bad("key %.*s: undecided within the budget of steps", (int)key.size,
                               (const char *)key.data);
         verdict.ok = true;
-        verdict.undecided = true;
+        verdict.undecided = 1;
     } else if (outcome == NOT_FOUND) {
         char text[TEXT_SIZE];
         const struct bytes value = values_text(&run->search.values, run->best_state);
@@ -450,31 +463,36 @@ static struct verdict explain(const struct run *run, enum outcome outcome)
     return verdict;
 }
 
-struct verdict search_check(const struct suit *suit, uint64_t steps_max)
+struct verdict search_check(const struct suit *suit, const struct zones *zones, uint64_t steps_max)
 {
     struct run run = {.search = {.suit = suit}, .best_left = SIZE_MAX};
     values_init(&run.search.values);
     run.search.steps = heap_alloc(suit->count * sizeof *run.search.steps);
     run.search.unsure = heap_alloc(suit->count * sizeof *run.search.unsure);
     run.entries = heap_alloc((2 * suit->count + 1) * sizeof *run.entries);
+    run.pending = heap_alloc((suit->count + 1) * sizeof *run.pending);
+    run.pending_of = heap_alloc(suit->count * sizeof *run.pending_of);
     run.choices = heap_alloc(suit->count * sizeof *run.choices);
     run.taken = heap_alloc(suit->count * sizeof *run.taken);
     run.plan = heap_alloc((suit->count + 1) * sizeof *run.plan);
-    build_steps(&run.search);
+    build_steps(&run.search, zones);
     find_observed(&run.search);
     run.search.mentions = heap_alloc(run.search.values.count * sizeof *run.search.mentions);
     for (size_t i = 0; run.search.lazy && i < run.search.count; i++) {
         step_count(&run.search, i, false);
     }
     build_list(&run);
+    build_pending(&run, zones);
     const enum outcome outcome = explore(&run, steps_max == 0 ? STEPS_DEFAULT : steps_max);
     const struct verdict verdict = explain(&run, outcome);
     values_deinit(&run.search.values);
-    heap_free(run.cache.slots);
+    seen_deinit(&run.seen);
     heap_free(run.search.steps);
     heap_free(run.search.unsure);
     heap_free(run.search.mentions);
     heap_free(run.entries);
+    heap_free(run.pending);
+    heap_free(run.pending_of);
     heap_free(run.choices);
     heap_free(run.taken);
     heap_free(run.plan);

@@ -4,6 +4,7 @@
 
 #include "sim/check/judge.h"
 #include "sim/check/values.h"
+#include "sim/check/zones.h"
 
 #define NONE SIZE_MAX
 
@@ -15,6 +16,7 @@ struct step {
     uint32_t result;  /* Of READ and RANGE; VALUE_ABSENT when the key was not there. */
     bool observed;    /* An unsure write whose value some other deed speaks of. */
     bool done;        /* Already in the order being tried. */
+    size_t block;     /* The block of zones.h that it begins; BLOCK_NONE = none. */
     uint64_t mark[2]; /* Random; the set of done steps is known by the xor of their marks. */
 };
 

@@ -30,7 +30,7 @@
     X(B14, sim, "entries behind the log's start are acknowledged with the wrong index")            \
     X(B23, sim, "a stale snapshot truncates the valid tail of the log")                            \
     X(B24, sim, "the term of a compacted entry reads as 0")                                        \
-    X(B25, sim, "a second snapshot replaces the one being installed")                              \
+    X(B25, unit_node_snapshot, "a second snapshot to send takes the place of the first")           \
     X(B26, sim, "the log is compacted before the state that replaces it is persistent")            \
     X(B27, sim, "entries are stored and committed while a snapshot is installed")                  \
     X(B28, sim, "no heartbeats while a snapshot is installed")                                     \
@@ -66,16 +66,17 @@
     X(B74, sim, "sizes of values in a snapshot have 16 bits")                                      \
     X(B75, wire_resp, "a parser reads two bytes behind its input")                                 \
     X(ABA, sim, "a storage completion of an earlier term marks a newer tail durable")              \
-    X(APPENDCOMMIT, sim, "a follower commits beyond what the append has compared")                 \
+    X(APPENDCOMMIT, unit_core_raft_paper_replication,                                              \
+      "a follower commits beyond what the append has compared")                                    \
     X(APPLYEARLY, sim, "entries are applied before they are durable here")                         \
     X(APPLYTWICE, sim, "applied index is not in the same batch as the data")                       \
     X(BOOTTWICE, unit_core_cluster_boot,                                                           \
       "a map is formed when all nonces are known, agreed or not")                                  \
-    X(CLUSTERID, unit_node_node, "messages of another cluster are taken")                          \
+    X(CLUSTERID, unit_node_forwarding, "messages of another cluster are taken")                    \
     X(COMPACTVOTE, sim, "compaction writes the term without the vote")                             \
     X(EMPTYDISK, unit_core_cluster_boot, "an empty disk resumes the identity of the lost one")     \
     X(FAILTIMEOUT, sim, "failed is answered at the deadline of a write that is in the log")        \
-    X(FORWARDLOOP, sim, "a forwarded request is forwarded again")                                  \
+    X(FORWARDLOOP, unit_node_forwarding, "a forwarded request is forwarded again")                 \
     X(FRAMESUM, sim, "the checksum of a frame is not looked at")                                   \
     X(FSYNCRETRY, sim, "a failed fdatasync is tried again")                                        \
     X(GATE, sim, "vote responses leave before the vote is durable")                                \
@@ -87,7 +88,8 @@
     X(INCARNATION, sim, "a restarted process keeps its incarnation")                               \
     X(INSTALLWAIT, sim, "the log is reset before an installed snapshot is persistent")             \
     X(LOYAL, sim, "a node votes for others while it hears its leader")                             \
-    X(MATCHKEPT, sim, "match indices of an earlier leadership are kept")                           \
+    X(MATCHKEPT, unit_core_raft_paper_replication,                                                 \
+      "match indices of an earlier leadership are kept")                                           \
     X(NODIRSYNC, sim, "the name of a new segment is not synced")                                   \
     X(NOREWRITE, sim, "after a start the last batch is not written again before it counts")        \
     X(OTHERDISK, unit_core_cluster_boot, "another node's disk is accepted")                        \
@@ -100,7 +102,8 @@
     X(SNAPSYNC, sim, "a staged snapshot is renamed before it is synced")                           \
     X(STATEHEAD, sim, "a new segment begins without term and vote")                                \
     X(STALE, sim, "an old copy of a data directory is not noticed")                                \
-    X(TAILACK, sim, "after a snapshot the log behind it is acknowledged unseen")                   \
+    X(TAILACK, unit_core_raft_paper_leader,                                                        \
+      "after a snapshot the log behind it is acknowledged unseen")                                 \
     X(VOTELOG, sim, "a vote is granted to a candidate with a shorter log")
 
 enum plant {

@@ -1,3 +1,4 @@
+#include "base/mark.h"
 #include "front/resp_session.h"
 
 /* <unix ms>-<name>. 15 digits reach the year 33658. */
@@ -43,6 +44,7 @@ static bool take_level(struct call *call, struct bytes value)
     }
     if (bytes_equal_word(value, "LOCAL")) {
         if (writes) {
+            Q_MARK(FRONT_LEVEL_REFUSED);
             resp_print_error_format(call->out, "LEVEL",
                                     "local is for reads; a write here can be: linearizable");
             return false;
@@ -79,6 +81,7 @@ static bool take_request_id(struct call *call, struct bytes value)
         return false;
     }
     if (!is_request_id(value)) {
+        Q_MARK(FRONT_ID_REFUSED);
         resp_print_error_format(call->out, "ERR",
                                 "REQID must be <unix ms>-<1 to 40 of A-Z a-z 0-9 _ ->");
         return false;

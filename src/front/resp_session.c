@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 
@@ -46,6 +47,7 @@ static void grow_slots(struct resp_session *resp)
 {
     const size_t capacity = resp->slot_capacity == 0 ? SLOTS_FIRST : resp->slot_capacity * 2;
     Q_CHECK(capacity <= SESSION_PIPELINE_MAX);
+    Q_MARK_IF(FRONT_SLOTS_GROW, resp->slot_capacity > 0);
     struct slot **slots = heap_alloc(capacity * sizeof(struct slot *));
     for (size_t i = 0; i < resp->slot_capacity; i++) {
         slots[i] = slot_at(resp, i);
@@ -105,6 +107,7 @@ static void slot_finish(struct slot *slot)
     struct resp_session *resp = slot->resp;
     slot->is_done = true;
     resp->waiting_bytes += buf_size(&slot->text);
+    Q_MARK_IF(FRONT_REPLY_EARLY, slot != slot_at(resp, 0));
     if (slot == slot_at(resp, 0)) {
         flush_slots(resp);
     }
@@ -142,6 +145,7 @@ void resp_session_free(struct resp_session *resp)
     for (size_t i = 0; i < resp->slot_count; i++) {
         struct slot *slot = slot_at(resp, i);
         if (!slot->is_done) {
+            Q_MARK(FRONT_CANCELLED);
             node_cancel(resp->session->front->node, &slot->node_request);
         }
     }
@@ -191,6 +195,7 @@ static void answer_error(struct resp_session *resp, struct bytes printed)
 /* Redis' text, so that people and libraries recognise it. */
 static void print_unknown_command(struct buf *out, const struct bytes *args, size_t count)
 {
+    Q_MARK(FRONT_UNKNOWN_COMMAND);
     char text[400];
     size_t at = 0;
     const size_t name_size = args[0].size < 128 ? args[0].size : 128;
@@ -209,6 +214,7 @@ static void print_unknown_command(struct buf *out, const struct bytes *args, siz
 
 static void print_wrong_arity(struct buf *out, const char *parent, const char *name)
 {
+    Q_MARK(FRONT_WRONG_ARITY);
     resp_print_error_format(out, "ERR", "wrong number of arguments for '%s%s%s' command", parent,
                             parent[0] == '\0' ? "" : "|", name);
 }
@@ -253,6 +259,7 @@ static void mark_key(void *context, size_t position)
 {
     struct call *call = context;
     if (call->args[position].size > KEY_SIZE_MAX && buf_size(call->out) == 0) {
+        Q_MARK(FRONT_KEY_TOO_BIG);
         resp_print_error_format(call->out, "TOOBIG", "a key may have at most %zu bytes",
                                 KEY_SIZE_MAX);
     }
@@ -268,6 +275,7 @@ static bool sizes_fit(struct call *call)
     const uint64_t limit = call->resp->session->front->value_size_max;
     for (size_t i = 1; i < call->arg_count; i++) {
         if (call->args[i].size > limit) {
+            Q_MARK(FRONT_VALUE_TOO_BIG);
             resp_print_error_format(call->out, "TOOBIG", "a value may have at most %llu bytes",
                                     (unsigned long long)limit);
             return false;
@@ -324,6 +332,7 @@ static bool serve(struct resp_session *resp)
     const bool by_node = call.command != NULL && call.command->prepare != NULL;
     if (by_node && resp->in_flight > 0 && op_writes(call.command->op) != resp->run_writes &&
         !Q_PLANT(PIPELINE)) {
+        Q_MARK(FRONT_HELD);
         return false;
     }
     resp->skip_this = resp->skip_next;
@@ -356,6 +365,7 @@ static void make_args_room(struct resp_session *resp, size_t count)
 
 static void refuse_input(struct resp_session *resp)
 {
+    Q_MARK(FRONT_PROTOCOL_ERROR);
     buf_clear(&resp->scratch);
     resp_print_error(&resp->scratch, bytes_of_text(resp->parser.error));
     answer_error(resp, buf_bytes(&resp->scratch));
@@ -376,11 +386,13 @@ static bool next_command(struct resp_session *resp)
     int result =
         resp_parse_command(&resp->parser, data, buf_size(input), resp->args, resp->args_capacity);
     if (result == Q_ENOMEM) {
+        Q_MARK(FRONT_ARGS_GROW);
         make_args_room(resp, resp->parser.arg_count);
         result = resp_parse_command(&resp->parser, data, buf_size(input), resp->args,
                                     resp->args_capacity);
     }
     if (result == Q_EAGAIN) {
+        Q_MARK(FRONT_PART_OF_COMMAND);
         return false;
     }
     if (result != Q_OK) {
@@ -407,11 +419,10 @@ static void drop_command(struct resp_session *resp)
 static bool has_room(const struct resp_session *resp)
 {
     const size_t expected = resp->in_flight * resp->reply_size;
-    if (Q_PLANT(B70)) {
-        return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX;
-    }
-    return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX &&
-           buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
+    const bool fits =
+        buf_size(&resp->session->output) + resp->waiting_bytes + expected < SESSION_OUTPUT_MAX;
+    Q_MARK_IF(FRONT_OUTPUT_FULL, !fits && buf_size(&resp->session->input) > 0);
+    return !resp->is_closing && resp->slot_count < SESSION_PIPELINE_MAX && (fits || Q_PLANT(B70));
 }
 
 void resp_session_process(struct resp_session *resp)
@@ -436,6 +447,7 @@ void resp_session_input_moved(struct resp_session *resp, const uint8_t *from, co
     if (!resp->is_held || from == to) {
         return;
     }
+    Q_MARK(FRONT_HELD_MOVED);
     for (size_t i = 0; i < resp->arg_count; i++) {
         const uintptr_t offset = (uintptr_t)resp->args[i].data - (uintptr_t)from;
         resp->args[i].data = to + offset;

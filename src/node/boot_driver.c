@@ -1,5 +1,6 @@
 /* Runs core/cluster/boot: identity file, hellos, and the moment the cluster is known. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
@@ -31,6 +32,7 @@ static int load_identity(struct node *node, char *error, size_t error_size)
     struct identity *identity = &node->identity;
     int err = identity_load(node->files, identity);
     if (err == Q_ENOTFOUND) {
+        Q_MARK(IDENTITY_FIRST);
         *identity = (struct identity){0};
         do {
             identity->nonce = prng_next(&node->prng);

@@ -3,6 +3,7 @@
  * No counter is kept, because keeping one would cost every SET a read; counting costs the one who
  * asks, and never stalls the loop.
  */
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "node/node_private.h"
 
@@ -62,6 +63,7 @@ void counting_step(struct node *node)
         }
         struct buf reply = {0};
         reply_integer(&reply, counting->count);
+        Q_MARK(REQUEST_COUNTED);
         request_finish(node, request, buf_bytes(&reply));
         buf_deinit(&reply);
         return;

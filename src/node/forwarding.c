@@ -5,6 +5,7 @@
  * again: a node that is not the leader answers RETRY, and the node the client talks to looks for
  * the leader.
  */
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/node_private.h"
@@ -34,6 +35,7 @@ bool forward_send(struct node *node, struct node_request *request, node_id to)
     const struct peer *peer = node_peer(node, to);
     if (peer->incarnation == 0 || peer->may_have_restarted ||
         request->deadline_ms <= node->now_ms) {
+        Q_MARK_IF(FORWARD_NOT_SENT, peer->may_have_restarted);
         return false;
     }
     struct buf *out = node_send_begin(node, to, PEER_FORWARD);
@@ -73,6 +75,7 @@ void forward_reply_receive(struct node *node, struct reader *r)
     const struct bytes reply = read_bytes(r, reader_left(r));
     struct node_request *request = find_forwarded(node, id);
     if (r->failed || request == NULL || status > FORWARD_REFUSED) {
+        Q_MARK_IF(FORWARD_REPLY_LATE, !r->failed && request == NULL);
         return; /* Malformed, a copy, or given up meanwhile. */
     }
     if (status == FORWARD_DONE) {
@@ -84,6 +87,7 @@ void forward_reply_receive(struct node *node, struct reader *r)
         return;
     }
     /* Certainly not done there. Not routed at once: who is leader may be news to us as well. */
+    Q_MARK(FORWARD_RETRIED);
     list_remove(&request->id_link);
     request->state = REQUEST_PARKED;
     list_append(&node->parked, &request->link);
@@ -114,8 +118,10 @@ void forward_peer_lost(struct node *node, node_id peer)
         struct node_request *request = LIST_ITEM(link, struct node_request, link);
         list_remove(link);
         if (request_is_write(request)) {
+            Q_MARK(FORWARD_LOST_WRITE);
             request_unknown(node, request);
         } else {
+            Q_MARK(FORWARD_LOST_READ);
             request_retry(node, request);
         }
         link = list_first(&lost);
@@ -132,12 +138,15 @@ void forward_leader_changed(struct node *node, node_id leader)
         struct node_request *request = LIST_ITEM(link, struct node_request, link);
         list_remove(link);
         if (!request_is_write(request)) {
+            Q_MARK(FORWARD_MOVED_READ);
             request_retry(node, request);
         } else if (request->request.request_id.size > 0) {
+            Q_MARK(FORWARD_MOVED_ID);
             request_unknown(node, request);
         } else if (request->deadline_ms > patience_ms) {
             /* A leader that handed over still answers what it has in its log; a dead or paused one
              * never does, and the client should not wait for it until the end. */
+            Q_MARK(FORWARD_MOVED_WRITE);
             request->deadline_ms = patience_ms;
             list_remove(&request->deadline_link);
             request_link_deadline(node, request);
@@ -155,6 +164,7 @@ static void send_reply(struct node *node,
 {
     /* An origin that restarted has nobody waiting. */
     if (node_peer(node, remote->origin)->incarnation != remote->origin_incarnation) {
+        Q_MARK(FORWARD_ORIGIN_GONE);
         return;
     }
     struct buf *out = node_send_begin(node, remote->origin, PEER_FORWARD_REPLY);
@@ -211,6 +221,7 @@ static bool forward_is_new(struct peer *peer, uint64_t id)
     }
     const uint64_t bit = id % FORWARD_WINDOW;
     const bool seen = (peer->forward_seen[bit / 64] >> bit % 64 & 1) != 0;
+    Q_MARK_IF(FORWARD_COPY, seen);
     peer->forward_seen[bit / 64] |= (uint64_t)1 << bit % 64;
     return !seen;
 }

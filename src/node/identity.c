@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mark.h"
 #include "base/plant.h"
 
 #define IDENTITY_VERSION 1
@@ -112,6 +113,7 @@ static int write_new_file(struct files *files, struct bytes contents)
     struct file *file = NULL;
     /* Left behind by a crash between creation and rename. */
     int result = files->remove(files->context, IDENTITY_PATH_NEW);
+    Q_MARK_IF(IDENTITY_LEFTOVER, result == Q_OK);
     if (result != Q_OK && result != Q_ENOTFOUND) {
         return result;
     }

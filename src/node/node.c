@@ -1,5 +1,6 @@
 /* The node's life cycle, its turn, and messages in. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
@@ -145,6 +146,7 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
         peer->forward_max = 0;
         memset(peer->forward_seen, 0, sizeof peer->forward_seen);
         if (known_before) {
+            Q_MARK(NODE_PEER_RESTARTED);
             forward_peer_lost(node, from);
         }
     }
@@ -210,6 +212,7 @@ void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct b
         return;
     }
     const bool is_ours = cluster_id == node_cluster_id(node) || Q_PLANT(CLUSTERID);
+    Q_MARK_IF(NODE_MESSAGE_UNBOOTED, !node->booted);
     if (!node->booted || !is_ours) {
         return;
     }
@@ -241,6 +244,8 @@ void node_log_done(struct node *node, int result)
     node->now_ms = node->env->monotonic_ms(node->env->context);
     wal_job_end(node->wal, result);
     if (result != Q_OK) {
+        Q_MARK_IF(NODE_LOG_IO_ERROR, result == Q_EIO);
+        Q_MARK_IF(NODE_LOG_NO_SPACE, result == Q_ENOSPC);
         node_fail(node, result,
                   "writing the log failed (write or fdatasync below wal/; the kernel log may say "
                   "more); nothing more can be acknowledged");
@@ -338,6 +343,7 @@ void node_resign(struct node *node)
             best_match = progress->match_index;
         }
     }
+    Q_MARK_IF(NODE_NOBODY_TO_RESIGN_TO, best == NODE_NONE && raft->config.voter_count > 1);
     if (best != NODE_NONE) {
         node_transfer(node, best);
     }

@@ -39,6 +39,7 @@ struct node_options {
     uint64_t wal_segment_size;
     size_t append_size_max; /* Of one AppendEntries message; 0 = APPEND_SIZE_MAX. */
     size_t apply_size_max;  /* Applied in one go; 0 = APPLY_BYTES_MAX. */
+    size_t inflight_max;    /* Appends under way to one follower; 0 = INFLIGHT_MESSAGES_MAX. */
     size_t parked_max;      /* Requests waiting for anything; past it BUSY. */
     uint64_t seed;          /* Randomness comes from here alone. */
 };

@@ -79,7 +79,8 @@ struct replica {
     raft_index fresh_wanted; /* Commit index told, not applied yet, and when it was told. */
     uint64_t fresh_wanted_at_ms;
     uint64_t compact_at_ms; /* Next look at the log's size. */
-    bool flush_started;
+    /* The newest flush asked for makes the state up to here persistent; 0 = none was needed. */
+    raft_index flush_index;
     bool unfinished;    /* Raft has more effects than the last turn had time for. */
     bool state_durable; /* The log on disk has a STATE: a start can tell it from a lost one. */
 };

@@ -5,6 +5,7 @@
  * another term, means that the state came from an installed snapshot whose reset of the log was
  * not durable yet: the log is discarded and begins anew after applied.
  */
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
@@ -53,6 +54,7 @@ static void visit_entry(void *context, const struct wal_entry *entry)
         drop_after(recovery, 0);
         recovery->first = entry->index;
     } else {
+        Q_MARK_IF(RECOVERY_TAIL_REPLACED, entry->index < next);
         drop_after(recovery, (size_t)(entry->index - recovery->first) + (Q_PLANT(B30) ? 1 : 0));
     }
     if (recovery->count == recovery->capacity) {
@@ -84,6 +86,7 @@ static void visit_reset(void *context, group_id stream)
 {
     struct recovery *recovery = context;
     if (stream == GROUP_DEFAULT) {
+        Q_MARK(RECOVERY_RESET);
         drop_after(recovery, 0);
     }
 }
@@ -141,6 +144,7 @@ static void drop_before(struct recovery *recovery, raft_index first)
         dropped++;
     }
     if (dropped > 0) {
+        Q_MARK(RECOVERY_BEFORE_START);
         memmove(recovery->entries, recovery->entries + dropped,
                 (recovery->count - dropped) * sizeof *recovery->entries);
         recovery->count -= dropped;
@@ -166,6 +170,7 @@ static struct raft_config raft_config_of(struct node *node)
 {
     const size_t append_max = node->options.append_size_max;
     const size_t apply_max = node->options.apply_size_max;
+    const size_t inflight_max = node->options.inflight_max;
     struct raft_config config = {
         .self = node->self,
         .voter_count = node->list.count,
@@ -173,7 +178,7 @@ static struct raft_config raft_config_of(struct node *node)
         .election_min_ms = node->options.election_min_ms,
         .election_max_ms = node->options.election_max_ms,
         .append_bytes_max = append_max > 0 ? append_max : APPEND_SIZE_MAX,
-        .inflight_messages_max = INFLIGHT_MESSAGES_MAX,
+        .inflight_messages_max = inflight_max > 0 ? inflight_max : INFLIGHT_MESSAGES_MAX,
         .inflight_bytes_max = INFLIGHT_BYTES_MAX,
         .uncommitted_bytes_max = UNCOMMITTED_BYTES_MAX,
         .apply_bytes_max = apply_max > 0 ? apply_max : APPLY_BYTES_MAX,
@@ -240,6 +245,7 @@ static void discard_log(struct node *node, const struct recovery *recovery)
     log_event(LOG_WARN, "log_discarded", "applied=%llu log_start=%llu",
               (unsigned long long)meta->applied_index,
               (unsigned long long)recovery->state.start_index);
+    Q_MARK(RECOVERY_LOG_DISCARDED);
     raft_log_reset(&replica->raft.log, meta->applied_index, meta->applied_term);
     replica_sync_payloads(replica);
     (void)wal_append_reset(node->wal, replica->group);
@@ -275,6 +281,10 @@ int recovery_start_replica(struct node *node,
     hlc_observe(&replica->clock, meta->shard_time);
     replica->raft.last_hlc = meta->shard_time;
     if (log_fits(recovery, meta)) {
+        Q_MARK_IF(RECOVERY_EMPTY, recovery->count == 0 && meta->applied_index == 0);
+        Q_MARK_IF(RECOVERY_SNAPSHOT_ONLY, recovery->count == 0 && meta->applied_index > 0);
+        Q_MARK_IF(RECOVERY_APPLIES,
+                  meta->applied_index < recovery->state.start_index + recovery->count);
         raft_log_reset(&replica->raft.log, recovery->state.start_index, recovery->state.start_term);
         replica_sync_payloads(replica);
         fill_log(replica, recovery);

@@ -1,5 +1,6 @@
 /* One group on this node: carries out what raft asks for. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
@@ -62,6 +63,7 @@ void replica_make_room(struct replica *replica, size_t count)
     if (raft_log_room(&replica->raft.log) >= count + RING_ROOM_SPARE) {
         return;
     }
+    Q_MARK(REPLICA_RING_GROWS);
     size_t capacity = replica->capacity;
     const size_t held = (size_t)(replica->raft.log.last_index - replica->raft.log.start_index);
     while (capacity - held < count + RING_ROOM_SPARE + 1) {
@@ -131,6 +133,7 @@ static void keep_payloads(struct replica *replica,
         if (kept) {
             replica_set_payload(replica, index, payload);
         } else {
+            Q_MARK(REPLICA_ENTRIES_DROPPED);
             payload_unref(payload);
         }
     }
@@ -177,6 +180,7 @@ void replica_receive(struct node *node, node_id from, struct bytes body)
     }
     if (!wanted || !node->resume.is_done ||
         (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
+        Q_MARK_IF(REPLICA_INSTALLING_DEAF, wanted && node->resume.is_done);
         heap_free(entries);
         return;
     }
@@ -309,6 +313,7 @@ static void do_apply(struct node *node, const struct raft_effect *effect)
     raft_applied(&replica->raft, effect->last);
     if (effect->last >= replica->fresh_wanted &&
         replica->fresh_wanted_at_ms > replica->fresh_at_ms) {
+        Q_MARK(REPLICA_FRESH_BY_APPLYING);
         replica->fresh_at_ms = replica->fresh_wanted_at_ms;
     }
     requests_deliver(node);
@@ -383,6 +388,7 @@ void replica_log_done(struct node *node)
     while (link != NULL) {
         struct gated_message *gated = LIST_ITEM(link, struct gated_message, link);
         if (gated->save > replica->raft.save_done && !Q_PLANT(GATEALL)) {
+            Q_MARK(REPLICA_GATE_WAITS);
             break;
         }
         list_remove(link);
@@ -408,6 +414,7 @@ static raft_index compaction_target(const struct node *node, raft_index persiste
         persisted < node->replica.raft.applied_index ? persisted : node->replica.raft.applied_index;
     const raft_index streamed = snapshot_send_index(node);
     if (bytes < node->options.log_keep_bytes * STREAM_KEEP_FACTOR && streamed < end) {
+        Q_MARK(REPLICA_COMPACT_HELD_BY_STREAM);
         end = streamed;
     }
     while (target < end && bytes > node->options.log_keep_bytes / 2) {
@@ -415,6 +422,15 @@ static raft_index compaction_target(const struct node *node, raft_index persiste
         bytes -= raft_entry_size(raft_log_at(log, target));
     }
     return target;
+}
+
+/* Does the leader give up entries that a follower has not got? It will need a snapshot. */
+static void mark_lagging(const struct raft *raft, raft_index target)
+{
+    for (size_t i = 0; i < raft->config.voter_count; i++) {
+        Q_MARK_IF(REPLICA_COMPACT_BELOW_FOLLOWER,
+                  raft->role == RAFT_LEADER && raft->progress[i].match_index < target);
+    }
 }
 
 void replica_compact(struct node *node)
@@ -426,7 +442,6 @@ void replica_compact(struct node *node)
     }
     replica->compact_at_ms = node->now_ms + COMPACT_EVERY_MS;
     if (log->bytes <= node->options.log_keep_bytes) {
-        replica->flush_started = false;
         return;
     }
     uint64_t persisted = 0;
@@ -438,6 +453,7 @@ void replica_compact(struct node *node)
     }
     const raft_index target = compaction_target(node, persisted);
     if (target > log->start_index) {
+        mark_lagging(&replica->raft, target);
         raft_compact(&replica->raft, target);
         replica_sync_payloads(replica);
         struct raft_hard_state hard = replica->raft.hard;
@@ -446,12 +462,14 @@ void replica_compact(struct node *node)
         }
         (void)replica_save_state(node, hard);
         wal_release(node->wal, replica->group, target);
-        replica->flush_started = false;
     }
-    if (log->bytes > node->options.log_keep_bytes && !replica->flush_started) {
-        /* What holds the log back is state not flushed yet. */
-        replica->flush_started = true;
-        (void)node->engine->ops->flush(node->engine, false);
+    /* What holds the log back is state not flushed yet, unless all that is applied is. */
+    const raft_index applied = replica->raft.applied_index;
+    const bool is_flushing = replica->flush_index > persisted;
+    if (log->bytes > node->options.log_keep_bytes && applied > persisted && !is_flushing &&
+        node->engine->ops->flush(node->engine, false) == Q_OK) {
+        Q_MARK(REPLICA_COMPACT_HELD_BY_FLUSH);
+        replica->flush_index = applied;
     }
 }
 

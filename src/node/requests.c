@@ -1,5 +1,6 @@
 /* A request from submit to its one reply. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/node_private.h"
@@ -68,6 +69,7 @@ void request_finish(struct node *node, struct node_request *request, struct byte
 {
     Q_CHECK(request->state != REQUEST_DONE);
     if (request->maybe_executed && id_was_forgotten(reply)) {
+        Q_MARK(REQUEST_FORGOTTEN_AFTER_DOUBT);
         request->maybe_executed = false;
         say_unknown(node, request);
         return;
@@ -92,6 +94,7 @@ void request_fail(
 
 static void say_unknown(struct node *node, struct node_request *request)
 {
+    Q_MARK(REQUEST_IN_DOUBT);
     if (request->index > 0) {
         request_fail(node, request, "OUTCOMEUNKNOWN",
                      "%u.%llu.%llu the write may or may not take effect", node->replica.group,
@@ -110,6 +113,7 @@ static void refuse(struct node *node,
                    const char *text)
 {
     if (request->maybe_executed) {
+        Q_MARK(REQUEST_REFUSED_AFTER_DOUBT);
         say_unknown(node, request);
         return;
     }
@@ -122,6 +126,7 @@ void request_refused_elsewhere(struct node *node, struct node_request *request, 
     if (request->maybe_executed) {
         say_unknown(node, request);
     } else {
+        Q_MARK(FORWARD_REFUSED);
         request_finish(node, request, reply);
     }
 }
@@ -135,6 +140,7 @@ void request_unknown(struct node *node, struct node_request *request)
     }
     /* With an idempotency id a second try cannot do it twice. */
     if (request->request.request_id.size > 0 && !request_is_remote(request)) {
+        Q_MARK(REQUEST_SECOND_TRY);
         request->maybe_executed = true;
         list_remove(&request->link);
         list_remove(&request->id_link);
@@ -193,14 +199,18 @@ static void read_local(struct node *node, struct node_request *request)
 {
     const uint64_t age = replica_age_ms(node);
     const uint64_t limit = request->request.max_stale_ms;
+    Q_MARK_IF(REPLICA_NEVER_FRESH, age == UINT64_MAX);
     if (snapshot_is_installing(node)) {
+        Q_MARK(REQUEST_LOCAL_INSTALLING);
         request_fail(node, request, "TRYAGAIN", "this replica is installing a snapshot");
     } else if (limit > 0 && age > limit) {
+        Q_MARK(REQUEST_LOCAL_TOO_OLD);
         request_fail(node, request, "TRYAGAIN",
                      "local data may be older than MAXSTALE %llu ms; ask another node, raise "
                      "MAXSTALE or use LEVEL linearizable",
                      (unsigned long long)limit);
     } else {
+        Q_MARK_IF(REQUEST_LOCAL_ON_FOLLOWER, node->replica.raft.role != RAFT_LEADER);
         read_now(node, request);
     }
 }
@@ -223,6 +233,7 @@ static void propose(struct node *node, struct node_request *request)
     const hlc_time hlc = hlc_now(&replica->clock, node->env->wall_ms(node->env->context));
     const int err = raft_propose(&replica->raft, hlc, payload_bytes(request->payload), &index);
     if (err == Q_EBUSY && replica->raft.transfer_target != NODE_NONE) {
+        Q_MARK(REQUEST_PARKED_IN_TRANSFER);
         park(node, request);
         return;
     }
@@ -267,6 +278,7 @@ void request_route(struct node *node, struct node_request *request)
         return;
     }
     if (request_is_remote(request) && !Q_PLANT(FORWARDLOOP)) {
+        Q_MARK(FORWARD_HOP_REFUSED);
         forward_reply_retry(node, request);
         return;
     }
@@ -274,6 +286,7 @@ void request_route(struct node *node, struct node_request *request)
         forward_send(node, request, raft->leader)) {
         return;
     }
+    Q_MARK_IF(REQUEST_PARKED, node->booted && raft->leader == NODE_NONE);
     park(node, request);
 }
 
@@ -321,6 +334,7 @@ void node_submit(struct node *node, struct node_request *request)
     if (node->failure != Q_OK) {
         refuse(node, request, "CLUSTERDOWN", node->failure_text);
     } else if (node->request_count > node->options.parked_max) {
+        Q_MARK(REQUEST_QUEUE_FULL);
         refuse(node, request, "BUSY", "too many requests are in flight on this node");
     } else if (request->request.level == LEVEL_LOCAL && node->booted &&
                !request_is_write(request)) {
@@ -354,6 +368,7 @@ void requests_deliver(struct node *node)
     while (link != NULL) {
         struct node_request *request = item(link);
         if (request->reply_size == SIZE_MAX) {
+            Q_MARK(REQUEST_OVERWRITTEN);
             request_retry(node, request);
         } else {
             const struct bytes all = buf_bytes(&node->replies);
@@ -391,6 +406,8 @@ void requests_reads_confirmed(struct node *node, uint64_t context, raft_index in
 void requests_serve_ready(struct node *node)
 {
     struct list *link = list_first(&node->ready);
+    Q_MARK_IF(REQUEST_READ_WAITS_FOR_APPLY,
+              link != NULL && item(link)->index > node->replica.raft.applied_index);
     while (link != NULL &&
            (item(link)->index <= node->replica.raft.applied_index || Q_PLANT(READAPPLY))) {
         struct node_request *request = item(link);
@@ -428,6 +445,7 @@ void requests_role_changed(struct node *node)
             read_now(node, request);
         }
     }
+    Q_MARK_IF(REQUEST_READ_REROUTED, !list_is_empty(&node->reading));
     route_all(node, &node->reading);
     route_all(node, &node->parked);
     if (node->replica.raft.leader != NODE_NONE) {
@@ -440,6 +458,7 @@ void requests_jumped(struct node *node, raft_index index)
     struct list *link = list_first(&node->proposed);
     while (link != NULL && item(link)->index <= index) {
         struct node_request *request = item(link);
+        Q_MARK(REQUEST_JUMPED);
         request_unknown(node, request);
         link = list_first(&node->proposed);
     }
@@ -455,12 +474,15 @@ static void expire(struct node *node, struct node_request *request)
     (void)snprintf(text, sizeof text,
                    "no leader confirmed by a majority within %u ms; nothing was done", timeout_ms);
     if (request_is_write(request) && in_doubt && !Q_PLANT(FAILTIMEOUT)) {
+        Q_MARK(REQUEST_EXPIRED_IN_DOUBT);
         say_unknown(node, request);
     } else if (request->state == REQUEST_COUNTING) {
         refuse(node, request, "TRYAGAIN", "counting the keys took longer than the request may");
     } else if (!node->booted) {
+        Q_MARK(REQUEST_EXPIRED_UNBOOTED);
         refuse(node, request, "CLUSTERDOWN", "the cluster has not formed yet; see /status");
     } else {
+        Q_MARK(REQUEST_EXPIRED_WAITING);
         refuse(node, request, "CLUSTERDOWN", text);
     }
 }
@@ -491,6 +513,7 @@ void requests_deinit(struct node *node)
         if (request_is_write(request) &&
             (request->state == REQUEST_PROPOSED || request->state == REQUEST_FORWARDED ||
              request->state == REQUEST_COMPLETING)) {
+            Q_MARK(REQUEST_STOPPED_IN_DOUBT);
             say_unknown(node, request);
         } else {
             refuse(node, request, "CLUSTERDOWN", "this node is stopping; nothing was done");

@@ -11,6 +11,7 @@
  */
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
@@ -220,6 +221,7 @@ static void install_end(struct node *node)
         node_fail(node, err != Q_OK ? err : Q_ECORRUPT, "an installed snapshot does not read back");
         return;
     }
+    Q_MARK(SNAPSHOT_INSTALLED);
     const bool restored = raft_restore(&replica->raft, index, receiver->index_term);
     Q_CHECK(restored);
     const hlc_time shard_time = replica->machine.meta.shard_time;
@@ -266,6 +268,7 @@ void snapshot_receive_tick(struct node *node)
             install_end(node);
             return;
         }
+        Q_MARK(SNAPSHOT_PERSIST_WAITS);
     }
     if (err != Q_OK) {
         node_fail(node, err, "installing a snapshot failed");
@@ -287,6 +290,7 @@ static int open_incoming(struct node *node, struct snapshot_receiver *receiver)
 
 static int receive_begin(struct node *node, node_id from, const struct snapshot_chunk *chunk)
 {
+    Q_MARK_IF(SNAPSHOT_STREAM_REPLACED, node->receiver != NULL);
     snapshot_receive_stop(node);
     struct snapshot_receiver *receiver = heap_alloc(sizeof *receiver);
     receiver->from = from;
@@ -351,6 +355,7 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
     struct snapshot_receiver *receiver = node->receiver;
     if (chunk->term < raft->hard.term || chunk->group != node->replica.group ||
         raft->role == RAFT_LEADER) {
+        Q_MARK(SNAPSHOT_CHUNK_OF_OLD_TERM);
         send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
         return;
     }
@@ -363,23 +368,30 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
     }
     const bool same = receiver != NULL && receiver->from == from && receiver->id == chunk->id &&
                       receiver->from_incarnation == node_peer(node, from)->incarnation;
-    if (snapshot_is_installing(node) && !Q_PLANT(B25)) {
+    if (snapshot_is_installing(node)) {
+        Q_MARK_IF(SNAPSHOT_CHUNK_INSTALLING, same);
         if (same) {
             send_ack(node, from, chunk->id, receiver->next_sequence, SNAPSHOT_CONTINUE);
         }
         return;
     }
     if (chunk->index <= raft->commit_index && !Q_PLANT(B23)) {
+        Q_MARK(SNAPSHOT_CHUNK_NOT_NEEDED);
         send_ack(node, from, chunk->id, 0, SNAPSHOT_INSTALLED);
         return;
     }
     int err = Q_OK;
     if (!same) {
         if (chunk->sequence != 0) {
+            Q_MARK(SNAPSHOT_CHUNK_NO_START);
             send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
             return;
         }
         err = receive_begin(node, from, chunk);
+    }
+    if (err == Q_OK) {
+        Q_MARK_IF(SNAPSHOT_CHUNK_REPEATED, chunk->sequence < node->receiver->next_sequence);
+        Q_MARK_IF(SNAPSHOT_CHUNK_AHEAD, chunk->sequence > node->receiver->next_sequence);
     }
     if (err == Q_OK && chunk->sequence == node->receiver->next_sequence) {
         err = receive_data(node, chunk);
@@ -388,6 +400,7 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
         send_ack(node, from, chunk->id, node->receiver->next_sequence, SNAPSHOT_CONTINUE);
         return;
     }
+    Q_MARK(SNAPSHOT_STAGING_FAILED);
     log_event(LOG_WARN, "snapshot_refused", "from=%u reason=\"%s\"", from, err_text(err));
     send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
     if (snapshot_is_installing(node)) {
@@ -421,8 +434,10 @@ static int install_all(struct node *node, struct snapshot_receiver *receiver)
         machine_deinit(&machine);
     }
     if (err != Q_OK || applied >= receiver->index) {
+        Q_MARK_IF(SNAPSHOT_STAGED_IS_OLD, err == Q_OK);
         return err;
     }
+    Q_MARK(SNAPSHOT_INSTALLED_AGAIN);
     err = verify(receiver);
     if (err == Q_OK) {
         err = install_begin(node, receiver);
@@ -443,7 +458,8 @@ int snapshot_recover(struct node *node, char *error, size_t error_size)
     struct snapshot_receiver *receiver = heap_alloc(sizeof *receiver);
     int err = files->make_directory(files->context, DIRECTORY);
     if (err == Q_OK) {
-        (void)files->remove(files->context, PATH_INCOMING); /* Never complete. */
+        const int removed = files->remove(files->context, PATH_INCOMING); /* Never complete. */
+        Q_MARK_IF(SNAPSHOT_INCOMING_LEFT, removed == Q_OK);
         if (Q_PLANT(B29)) {
             (void)files->remove(files->context, PATH_INSTALL);
         }

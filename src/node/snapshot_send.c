@@ -6,6 +6,7 @@
  */
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "base/plant.h"
@@ -150,9 +151,13 @@ void snapshot_send_start(struct node *node, node_id to)
     struct replica *replica = &node->replica;
     const raft_index index = replica->raft.applied_index;
     raft_term term = 0;
+    if (Q_PLANT(B25)) {
+        snapshot_send_stop(node);
+    }
     if (node->sender != NULL || snapshot_is_installing(node) || index == 0 ||
         !raft_log_term(&replica->raft.log, index, &term)) {
         /* Busy: the leader asks again at a later heartbeat. */
+        Q_MARK_IF(SNAPSHOT_SEND_BUSY, node->sender != NULL);
         raft_snapshot_done(&replica->raft, to, false, 0);
         return;
     }
@@ -181,18 +186,25 @@ void snapshot_send_ack(struct node *node, node_id from, const struct snapshot_ac
 {
     struct snapshot_sender *sender = node->sender;
     if (sender == NULL || sender->to != from || sender->id != ack->id) {
+        Q_MARK(SNAPSHOT_ACK_STALE);
         return;
     }
     sender->heard_at_ms = node->now_ms;
     switch (ack->status) {
     case SNAPSHOT_INSTALLED: finish(node, true); return;
-    case SNAPSHOT_REFUSED: finish(node, false); return;
+    case SNAPSHOT_REFUSED:
+        Q_MARK(SNAPSHOT_SEND_REFUSED);
+        finish(node, false);
+        return;
     case SNAPSHOT_CONTINUE: break;
     }
     if (ack->next_sequence > sender->acked && ack->next_sequence <= sender->made) {
+        Q_MARK_IF(SNAPSHOT_SEND_LONG, ack->next_sequence > CHUNKS_IN_FLIGHT);
         sender->acked = ack->next_sequence;
         sender->resend_at_ms = node->now_ms + RESEND_MS;
         fill_window(node);
+    } else {
+        Q_MARK(SNAPSHOT_ACK_REPEATED);
     }
 }
 
@@ -204,6 +216,7 @@ void snapshot_send_tick(struct node *node)
     }
     const struct raft *raft = &node->replica.raft;
     if (raft->role != RAFT_LEADER || raft->hard.term != sender->term) {
+        Q_MARK(SNAPSHOT_SEND_DEPOSED);
         snapshot_send_stop(node);
         return;
     }
@@ -220,7 +233,9 @@ void snapshot_send_tick(struct node *node)
         sender->resend_at_ms = node->now_ms + RESEND_MS;
         /* All acknowledged: the last one again, to hear how the installation goes. */
         uint32_t first = sender->acked;
+        Q_MARK_IF(SNAPSHOT_SEND_RESENT, first < sender->made);
         if (first == sender->made && first > 0) {
+            Q_MARK(SNAPSHOT_SEND_ASKED_ON);
             first--;
         }
         for (uint32_t i = first; i < sender->made; i++) {

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "store/wal_internal.h"
@@ -164,6 +165,7 @@ bool wal_has_failed(const struct wal *wal)
 static void fill_job(struct wal *wal, bool is_first)
 {
     struct wal_job *job = &wal->job;
+    Q_MARK_IF(WAL_BATCH_LARGE, wal->pending_count >= 64);
     job->batch.record_count = wal->pending_count;
     wal->pending_count = 0;
     if (!is_first) {
@@ -178,6 +180,7 @@ static void fill_job(struct wal *wal, bool is_first)
     for (size_t i = 0; i < wal->stream_count && !Q_PLANT(STATEHEAD); i++) {
         const struct wal_stream *stream = &wal->streams[i];
         if (stream->has_state && stream->state_ticket <= job->ticket) {
+            Q_MARK(WAL_STATE_CARRIED);
             const struct wal_record record = {
                 .kind = WAL_RECORD_STATE,
                 .entry = {.stream = stream->id,
@@ -199,7 +202,9 @@ static void fill_job(struct wal *wal, bool is_first)
 static void choose_retired(struct wal *wal, bool is_first)
 {
     struct wal_job *job = &wal->job;
-    job->retired_count = is_first ? 0 : wal_segments_free_count(wal);
+    const size_t free_count = wal_segments_free_count(wal);
+    Q_MARK_IF(WAL_FIRST_BATCH_FREES_NONE, is_first && free_count > 0);
+    job->retired_count = is_first ? 0 : free_count;
     if (job->retired_count == 0) {
         return;
     }
@@ -222,6 +227,7 @@ bool wal_job_begin(struct wal *wal)
     const bool is_full =
         wal->write_at.offset > 0 && wal->write_at.offset + wanted > wal->device.segment_size;
     job->rolls = wal->segment_count == 0 || is_full;
+    Q_MARK_IF(WAL_ROLLED, is_full);
     if (job->rolls) {
         wal->write_at = (struct wal_position){.segment = wal->number_next++};
         (void)wal_segment_add(wal, wal->write_at.segment);

@@ -1,6 +1,7 @@
 /* The log's files: what is done while a job is executed, away from the owner's thread. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "store/wal_internal.h"
@@ -44,6 +45,7 @@ static int open_segment(struct wal_device *device, uint64_t number)
     wal_segment_path(number, path);
     const bool recycles = device->spare_count > 0;
     if (recycles) {
+        Q_MARK(WAL_SEGMENT_RECYCLED);
         char spare[WAL_PATH_SIZE];
         wal_spare_path(device->spares[device->spare_count - 1], spare);
         const int err = files->rename(files->context, spare, path);
@@ -95,8 +97,10 @@ static int retire_segment(struct wal_device *device, const struct wal_retired *r
     wal_segment_path(retired->number, path);
     int err = Q_OK;
     if (retired->is_oversized || device->spare_count >= device->spare_max) {
+        Q_MARK(WAL_SEGMENT_REMOVED);
         err = files->remove(files->context, path);
     } else {
+        Q_MARK(WAL_SEGMENT_SPARED);
         char spare[WAL_PATH_SIZE];
         wal_spare_path(device->spare_next, spare);
         err = files->rename(files->context, path, spare);

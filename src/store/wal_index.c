@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "store/wal_internal.h"
 
@@ -52,6 +53,7 @@ static void clamp_segments(struct wal *wal, size_t slot, uint64_t index)
     for (size_t i = 0; i < wal->segment_count; i++) {
         struct wal_segment *segment = &wal->segments[i];
         if (slot < segment->newest_count && segment->newest[slot] > index) {
+            Q_MARK(WAL_ENTRIES_VOIDED);
             segment->newest[slot] = index;
         }
     }
@@ -66,6 +68,7 @@ void wal_index_entry(struct wal *wal, size_t slot, uint64_t index)
     stream->last_index = index;
     stream->pending_newest = index;
     if (!stream->is_touched) {
+        Q_CHECK(wal->touched_count < wal->stream_count);
         stream->is_touched = true;
         wal->touched[wal->touched_count++] = (uint16_t)slot;
     }

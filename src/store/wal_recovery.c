@@ -1,5 +1,6 @@
 /* Reads the log back after a start: docs/formats/wal.md describes the algorithm. */
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "store/wal_internal.h"
@@ -236,6 +237,7 @@ static int replay_segment(struct recovery *r)
         found = next_found;
     }
     r->is_started = found == FOUND_HEADER;
+    Q_MARK_IF(WAL_TORN_BATCH, r->is_started);
     r->promised_durable = batch.durable;
     return Q_OK;
 }
@@ -279,6 +281,7 @@ static int check_end(const struct recovery *r)
         return Q_OK;
     }
     if (knows_more(r) || (!is_last && (r->is_started || r->end == 0))) {
+        Q_MARK(WAL_DAMAGE_FOUND);
         return complain(r, number_of(r), r->end, "a batch known to be durable is damaged");
     }
     /* The segment before the oldest one was given up only after the oldest one's first batch. */
@@ -317,6 +320,8 @@ static int replay_all(struct recovery *r)
         wal_index_settle(wal);
         if (r->end > 0) {
             wal->durable_at = position(r, r->end);
+        } else {
+            Q_MARK(WAL_LAST_EMPTY);
         }
         wal->write_at = position(r, r->end);
         wal->number_next = number + 1;
@@ -343,6 +348,7 @@ static int zero_rest(struct recovery *r)
         if (is_zero(chunk)) {
             continue;
         }
+        Q_MARK(WAL_TORN_CUT);
         const int err = device->files->write(device->files->context, device->file, offset,
                                              bytes_of(zeros, chunk.size));
         if (err != Q_OK) {
@@ -388,6 +394,7 @@ static int adopt_spares(struct recovery *r)
             device->spare_next = number + 1;
         }
         if (device->spare_count < device->spare_max) {
+            Q_MARK(WAL_SPARE_ADOPTED);
             device->spares[device->spare_count++] = number;
             continue;
         }

@@ -599,7 +599,7 @@ static int report(struct load *load, uint64_t started_us)
     const struct verdict verdict = history_check_all(load->history);
     printf("judged: milliseconds=%llu\n",
            (unsigned long long)((clock_monotonic_us() - judging_us) / 1000));
-    const bool fine = verdict.ok && !verdict.undecided && load->broken[0] == 0;
+    const bool fine = verdict.ok && verdict.undecided == 0 && load->broken[0] == 0;
     if (load->broken[0] != 0) {
         printf("broken: %s\n", load->broken);
     }
@@ -609,7 +609,7 @@ static int report(struct load *load, uint64_t started_us)
         save(load->options.history_path, buf_bytes(&out));
         buf_deinit(&out);
     }
-    const char *word = verdict.undecided ? "undecided: " : "violation: ";
+    const char *word = verdict.ok ? "undecided: " : "violation: ";
     printf("verdict: %s%s\n", fine ? "ok" : word, fine ? "" : verdict.reason);
     return fine ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/plant.h"
 
 #define HELLO_ASKS 1u /* The sender wants a hello back. */
@@ -331,6 +332,7 @@ int boot_init(struct boot *boot,
     boot->hello_at_ms = now_ms;
     boot->log_at_ms = now_ms + BOOT_LOG_EVERY_MS;
     if (has_map) {
+        Q_MARK(BOOT_REMEMBERED);
         boot->state = BOOT_DONE;
         boot->map = config->map;
     }
@@ -374,6 +376,7 @@ static void try_to_form(struct boot *boot, struct boot_effects *effects)
     if (boot->state != BOOT_WAITING || !all_agree(boot)) {
         return;
     }
+    Q_MARK(BOOT_FORMED);
     memset(&boot->map, 0, sizeof boot->map);
     boot->map.version = 1;
     boot->map.list = boot->config.list;
@@ -414,6 +417,7 @@ static void hear_waiting(struct boot *boot,
     boot->agrees[i] = hello->rounds[boot->self - 1] == boot->round &&
                       memcmp(boot->known, hello->map.nonces,
                              boot->config.list.count * sizeof boot->known[0]) == 0;
+    Q_MARK_IF(BOOT_NOT_YET_AGREED, knows_all(boot) && !boot->agrees[i]);
     try_to_form(boot, effects);
 }
 
@@ -434,8 +438,10 @@ static void hear_map(struct boot *boot,
         return;
     }
     if (hello->rounds[self - 1] != boot->round) {
+        Q_MARK(BOOT_MAP_UNASKED);
         return; /* Not an answer to us: perhaps of a node that is no more. The next one will be. */
     }
+    Q_MARK(BOOT_ADOPTED);
     boot->map = *map;
     boot->config.list = map->list;
     boot->self = self;
@@ -468,6 +474,7 @@ static void hear_done(struct boot *boot,
         complain_stranger(boot, now_ms, hello, effects);
         return;
     }
+    Q_MARK_IF(BOOT_HELLO_BEFORE_MAP, !hello->has_map);
     boot->answered[from - 1] = hello->has_map;
     boot->rounds[from - 1] = hello->round;
 }

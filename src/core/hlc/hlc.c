@@ -1,6 +1,7 @@
 #include "core/hlc/hlc.h"
 
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/plant.h"
 
 hlc_time hlc_from_ms(uint64_t ms)
@@ -13,6 +14,7 @@ hlc_time hlc_now(struct hlc *hlc, uint64_t wall_ms)
     const hlc_time wall = hlc_from_ms(wall_ms);
     Q_CHECK(hlc->last < UINT64_MAX);
     const hlc_time next = hlc->last + 1;
+    Q_MARK_IF(HLC_COUNTS, hlc_to_ms(next) > wall_ms);
     hlc->last = wall > next || Q_PLANT(HLC) ? wall : next;
     return hlc->last;
 }

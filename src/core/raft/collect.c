@@ -1,6 +1,7 @@
 /* Turns state into effects. Nothing here decides anything about the protocol except what fits into
  * a message: messages are pulled out of the state of each follower, so that all that happened in a
  * loop turn leaves together. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 struct collector {
@@ -42,6 +43,7 @@ static void collect_save(struct raft *raft, struct collector *out)
     if (!must_save(raft) || raft->save_count == RAFT_SAVES_MAX || !has_room(out)) {
         return;
     }
+    Q_MARK_IF(RAFT_SAVES_OVERLAP, raft->save_count > 0);
     struct raft_effect *effect = add(out, RAFT_EFFECT_SAVE);
     effect->save = ++raft->save_number;
     effect->has_hard = hard_is_dirty(raft);
@@ -145,6 +147,7 @@ static bool append_is_due(const struct raft *raft, const struct raft_progress *p
     case RAFT_PROBE: return !progress->probe_sent;
     case RAFT_REPLICATE: {
         if (raft_window_is_full(raft, progress)) {
+            Q_MARK(RAFT_WINDOW_FULL);
             return false;
         }
         /* Followers apply what they know to be committed: news of it does not wait for the next
@@ -170,6 +173,7 @@ static void collect_append(struct raft *raft, struct raft_progress *progress, st
         if (progress->recently_active) {
             raft_enter_snapshot(raft, progress);
         } else {
+            Q_MARK(RAFT_SNAPSHOT_NOT_TO_DEAD);
             progress->probe_sent =
                 true; /* A heartbeat reply opens it: nobody streams to the dead. */
         }
@@ -178,6 +182,7 @@ static void collect_append(struct raft *raft, struct raft_progress *progress, st
     size_t bytes = 0;
     const raft_index last = batch_end(raft, prev_index + 1, raft->log.last_index,
                                       raft->config.append_bytes_max, &bytes);
+    Q_MARK_IF(RAFT_APPEND_CUT, last < raft->log.last_index);
     const struct raft_message append = {
         .kind = RAFT_MSG_APPEND,
         .from = raft->config.self,
@@ -204,7 +209,6 @@ static void collect_append(struct raft *raft, struct raft_progress *progress, st
 
 static void collect_replication(struct raft *raft, struct collector *out)
 {
-    raft_progress_mutable(raft, raft->config.self)->next_index = raft->log.last_index + 1;
     for (size_t i = 0; i < raft->config.voter_count; i++) {
         struct raft_progress *progress = &raft->progress[i];
         if (progress->id == raft->config.self) {
@@ -228,6 +232,7 @@ static void collect_apply(struct raft *raft, struct collector *out)
     const raft_index end = raft->commit_index < raft->stable_index || Q_PLANT(APPLYEARLY)
                                ? raft->commit_index
                                : raft->stable_index;
+    Q_MARK_IF(RAFT_COMMIT_AHEAD_OF_DISK, raft->commit_index > raft->stable_index);
     if (raft->applying_index >= end || raft->applied_index != raft->applying_index ||
         !has_room(out)) {
         return;

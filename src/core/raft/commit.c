@@ -1,4 +1,5 @@
 /* What is durable here, what is committed, and the saves in between. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 void raft_count_uncommitted(struct raft *raft)
@@ -35,9 +36,11 @@ void raft_commit_by_quorum(struct raft *raft)
         }
     }
     const raft_index held = raft_nth_largest(matches, raft->config.voter_count, raft_quorum(raft));
+    Q_MARK_IF(RAFT_COMMIT_HELD_BACK, held > raft->commit_index && held < raft->term_start_index);
     /* Section 3.6.2: an entry of an earlier term may be on a majority and still be overwritten;
      * only one of our own term commits, and with it all before it. */
     if (held > raft->commit_index && (held >= raft->term_start_index || Q_PLANT(B01))) {
+        Q_MARK_IF(RAFT_COMMIT_OLD_TERMS, raft->commit_index + 1 < raft->term_start_index);
         raft_commit_to(raft, held);
     }
 }
@@ -56,6 +59,7 @@ void raft_truncate_tail(struct raft *raft, raft_index last)
     for (size_t i = 0; i < raft->save_count && !Q_PLANT(ABA); i++) {
         struct raft_save *save = &raft->saves[(raft->save_first + i) % RAFT_SAVES_MAX];
         if (save->last_index > last) {
+            Q_MARK(RAFT_CONFLICT_SAVING);
             save->last_index = last;
             save->last_term = raft_log_last_term(&raft->log);
         }
@@ -112,7 +116,6 @@ void raft_persisted(struct raft *raft, uint64_t now_ms, uint64_t number)
         Q_CHECK(self != NULL);
         if (raft->stable_index > self->match_index) {
             self->match_index = raft->stable_index;
-            self->next_index = raft->log.last_index + 1;
             raft_commit_by_quorum(raft);
         }
     }

@@ -1,4 +1,5 @@
 /* Elections: PreVote and votes (sections 3.4 and 9.6), and what a new leader does first. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 bool raft_leader_is_alive(const struct raft *raft)
@@ -61,9 +62,10 @@ static void become_leader(struct raft *raft)
 {
     Q_CHECK(raft->role == RAFT_CANDIDATE);
     Q_CHECK(raft->hard.vote == raft->config.self);
+    Q_MARK_IF(RAFT_LEADER_BY_TRANSFER, raft->forced_election);
+    Q_MARK_IF(RAFT_LEADER_INHERITS, raft->log.last_index > raft->commit_index);
     raft->role = RAFT_LEADER;
     raft->leader = raft->config.self;
-    raft->forced_election = false;
     raft->role_changed = true;
     reset_progress(raft);
     raft_transfer_clear(raft);
@@ -115,6 +117,7 @@ static void count_votes(struct raft *raft)
             become_leader(raft);
         }
     } else if (rejected >= raft_quorum(raft)) {
+        Q_MARK_IF(RAFT_ELECTION_REFUSED, raft->role == RAFT_CANDIDATE);
         raft_become_follower(raft, raft->hard.term, NODE_NONE);
     }
 }
@@ -125,7 +128,6 @@ static void become_pre_candidate(struct raft *raft)
     raft->role = RAFT_PRE_CANDIDATE;
     raft->leader = NODE_NONE;
     raft->role_changed = true;
-    raft->forced_election = false;
     if (Q_PLANT(B04)) {
         raft->hard.vote = NODE_NONE;
     }
@@ -146,10 +148,11 @@ void raft_campaign(struct raft *raft, bool forced)
      * for the no-op. */
     if (raft_storage_is_stuck(raft) ||
         raft->log.last_index - raft->log.start_index >= raft->log.capacity) {
+        Q_MARK(RAFT_CAMPAIGN_DISK_STUCK);
         return;
     }
+    raft->forced_election = forced;
     if (forced || Q_PLANT(B38)) {
-        raft->forced_election = forced;
         become_candidate(raft);
         return;
     }
@@ -168,6 +171,10 @@ void raft_on_vote_request(struct raft *raft, const struct raft_message *message)
                             (message->prev_term == last_term &&
                              (message->prev_index >= raft->log.last_index || Q_PLANT(VOTELOG)));
     const bool granted = free_to_vote && up_to_date;
+    Q_MARK_IF(RAFT_PRE_VOTE_STALE_LOG, pre && free_to_vote && !up_to_date);
+    Q_MARK_IF(RAFT_VOTE_STALE_LOG, !pre && free_to_vote && !up_to_date);
+    Q_MARK_IF(RAFT_VOTE_TAKEN, !pre && !free_to_vote && raft->hard.vote != NODE_NONE);
+    Q_MARK_IF(RAFT_VOTE_REPEATED, !pre && granted && raft->hard.vote == message->from);
 
     struct raft_message reply = {
         .kind = pre ? RAFT_MSG_PRE_VOTE_REPLY : RAFT_MSG_VOTE_REPLY,
@@ -186,14 +193,17 @@ void raft_on_vote_reply(struct raft *raft, const struct raft_message *message)
 {
     const bool pre = message->kind == RAFT_MSG_PRE_VOTE_REPLY;
     if (raft->role != (pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE)) {
+        Q_MARK_IF(RAFT_VOTE_REPLY_LATE, !pre);
         return;
     }
     if (pre && !message->reject && message->term != raft->hard.term + 1) {
+        Q_MARK(RAFT_PRE_VOTE_REPLY_OLD);
         return; /* Answers a question of an earlier term. */
     }
     struct raft_progress *progress = raft_progress_mutable(raft, message->from);
     Q_CHECK(progress != NULL);
     if (progress->vote_granted || progress->vote_rejected) {
+        Q_MARK(RAFT_VOTE_REPLY_DOUBLED);
         return; /* The first answer counts. */
     }
     progress->vote_granted = !message->reject;

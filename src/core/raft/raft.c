@@ -1,5 +1,6 @@
 /* Start, time, dispatch of messages, and the one way back to being a follower. */
 #include "base/err.h"
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 size_t raft_quorum(const struct raft *raft)
@@ -73,6 +74,8 @@ void raft_become_follower(struct raft *raft, raft_term term, node_id leader)
         leader = raft->config.self;
     }
     if (term > raft->hard.term) {
+        Q_MARK_IF(RAFT_LEADER_OUTDATED, raft->role == RAFT_LEADER);
+        Q_MARK_IF(RAFT_CANDIDATE_OUTDATED, raft->role == RAFT_CANDIDATE);
         raft->hard = (struct raft_hard_state){.term = term, .vote = NODE_NONE};
     }
     if (Q_PLANT(B05) && leader != NODE_NONE) {
@@ -80,7 +83,6 @@ void raft_become_follower(struct raft *raft, raft_term term, node_id leader)
     }
     raft->role = RAFT_FOLLOWER;
     raft->leader = leader;
-    raft->forced_election = false;
     raft_transfer_clear(raft);
     raft_reads_void(raft);
     raft_draw_election_timeout(raft);
@@ -194,6 +196,7 @@ static void check_quorum(struct raft *raft)
     }
     raft->check_quorum_deadline_ms = raft->now_ms + raft->config.election_max_ms;
     if (active < raft_quorum(raft) && !Q_PLANT(B37)) {
+        Q_MARK(RAFT_CHECK_QUORUM);
         raft_become_follower(raft, raft->hard.term, NODE_NONE);
     }
 }
@@ -257,8 +260,11 @@ static bool enter_higher_term(struct raft *raft, const struct raft_message *mess
 {
     if (is_request_for_votes(message) && !message->forced && raft_leader_is_alive(raft) &&
         !Q_PLANT(LOYAL)) {
+        Q_MARK_IF(RAFT_PRE_VOTE_IGNORED, message->kind == RAFT_MSG_PRE_VOTE);
+        Q_MARK_IF(RAFT_VOTE_IGNORED, message->kind == RAFT_MSG_VOTE);
         return false;
     }
+    Q_MARK_IF(RAFT_VOTE_FORCED, message->forced && raft_leader_is_alive(raft));
     if (message->kind == RAFT_MSG_PRE_VOTE) {
         return true; /* Its term is only asked about; nobody has entered it. */
     }
@@ -278,13 +284,17 @@ static void answer_lower_term(struct raft *raft, const struct raft_message *mess
         if (Q_PLANT(B39L)) {
             return;
         }
+        Q_MARK(RAFT_OLD_LEADER_TOLD);
         raft_send(raft, (struct raft_message){.kind = RAFT_MSG_APPEND_REPLY, .to = message->from},
                   false);
     } else if (message->kind == RAFT_MSG_PRE_VOTE && !Q_PLANT(B39)) {
+        Q_MARK(RAFT_OLD_PRE_CANDIDATE_TOLD);
         raft_send(raft,
                   (struct raft_message){
                       .kind = RAFT_MSG_PRE_VOTE_REPLY, .to = message->from, .reject = true},
                   false);
+    } else {
+        Q_MARK(RAFT_OLD_TERM_DROPPED);
     }
 }
 
@@ -298,6 +308,8 @@ static bool follow_sender(struct raft *raft, const struct raft_message *message)
         return false;
     }
     if (raft->role != RAFT_FOLLOWER || raft->leader != message->from) {
+        Q_MARK_IF(RAFT_CANDIDATE_FOLLOWS, raft->role == RAFT_CANDIDATE);
+        Q_MARK_IF(RAFT_PRE_CANDIDATE_FOLLOWS, raft->role == RAFT_PRE_CANDIDATE);
         raft_become_follower(raft, raft->hard.term, message->from);
     }
     raft->leader_heard_at_ms = raft->now_ms;
@@ -375,6 +387,7 @@ int raft_propose(struct raft *raft, hlc_time hlc, struct bytes payload, raft_ind
         return Q_ENOTLEADER;
     }
     if (raft->transfer_target != NODE_NONE) {
+        Q_MARK(RAFT_PROPOSE_IN_TRANSFER);
         return Q_EBUSY;
     }
     const struct raft_entry entry = {

@@ -3,6 +3,7 @@
  * A leader that hears from a quorum after a read arrived was still leader when it arrived, so its
  * commit index of then covers every write the read must see. All reads waiting share one round. */
 #include "base/err.h"
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 static bool round_in_flight(const struct raft *raft)
@@ -17,6 +18,7 @@ static bool term_has_committed(const struct raft *raft)
 
 void raft_reads_void(struct raft *raft)
 {
+    Q_MARK_IF(RAFT_READ_VOIDED, round_in_flight(raft));
     if (Q_PLANT(B36) && raft->read_context > raft->read_confirmed) {
         raft->read_confirmed = raft->read_context;
         raft->read_ready_index = raft->commit_index;
@@ -46,6 +48,7 @@ static void evaluate(struct raft *raft)
         return;
     }
     /* An older round may be what was confirmed; the newest round's index is only larger. */
+    Q_MARK_IF(RAFT_READ_SECOND_BEST, confirmed < raft->read_round_context);
     raft->read_confirmed = confirmed;
     raft->read_ready_index = raft->read_round_index;
     raft->read_ready_pending = true;
@@ -67,6 +70,8 @@ static void start_round(struct raft *raft)
 
 void raft_reads_start(struct raft *raft)
 {
+    Q_MARK_IF(RAFT_READ_WAITS_FOR_TERM,
+              raft->read_context > raft->read_round_context && !term_has_committed(raft));
     if (raft->role == RAFT_LEADER && raft->read_context > raft->read_round_context &&
         !round_in_flight(raft) && term_has_committed(raft)) {
         start_round(raft);
@@ -76,6 +81,7 @@ void raft_reads_start(struct raft *raft)
 void raft_reads_retry(struct raft *raft)
 {
     if (round_in_flight(raft) && !Q_PLANT(B33)) {
+        Q_MARK(RAFT_READ_RETRIED);
         start_round(raft);
     }
 }

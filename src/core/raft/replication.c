@@ -1,5 +1,6 @@
 /* Replication (sections 3.5 and 10.2.1): what followers do with appends and heartbeats, and how a
  * leader follows each follower through PROBE, REPLICATE and SNAPSHOT. Sending is in collect.c. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 /* ---- a follower's window of unacknowledged appends ---- */
@@ -72,6 +73,7 @@ void raft_peer_unreachable(struct raft *raft, node_id peer)
         return;
     }
     if (progress->state == RAFT_REPLICATE) {
+        Q_MARK(RAFT_REPLICATE_BROKEN);
         raft_become_probe(raft, progress);
     }
     progress->probe_sent = false;
@@ -96,6 +98,7 @@ static void acknowledge(struct raft *raft, node_id leader, raft_index index)
         /* A reply that only tells our term to a sender behind it is not gated and stays so. */
         if (raft->outbox[i - 1].gated && waiting->kind == RAFT_MSG_APPEND_REPLY &&
             waiting->to == leader && !waiting->reject && waiting->term == raft->hard.term) {
+            Q_MARK_IF(RAFT_ACK_RAISED, index > waiting->index);
             waiting->index = index > waiting->index ? index : waiting->index;
             return;
         }
@@ -125,9 +128,12 @@ static void store_entries(struct raft *raft,
         held++;
     }
     if (held == count) {
+        Q_MARK_IF(RAFT_APPEND_HELD, count > 0);
         return;
     }
+    Q_MARK_IF(RAFT_APPEND_OVERLAPS, held > 0);
     if (raft->log.last_index > prev_index + held) {
+        Q_MARK(RAFT_CONFLICT);
         raft_truncate_tail(raft, prev_index + held);
     }
     for (size_t i = held; i < count; i++) {
@@ -142,6 +148,7 @@ void raft_on_append(struct raft *raft,
     const raft_index last_new = message->prev_index + message->entry_count;
     if (message->prev_index < raft->commit_index) {
         /* Late or doubled. All that is committed here is the leader's too. */
+        Q_MARK(RAFT_APPEND_BELOW_COMMIT);
         acknowledge(raft, message->from, Q_PLANT(B14) ? last_new : raft->commit_index);
         return;
     }
@@ -154,6 +161,8 @@ void raft_on_append(struct raft *raft,
             raft_log_floor(&raft->log, message->prev_index - 1, message->prev_term);
         raft_term hint_term = 0;
         Q_CHECK(raft_log_term(&raft->log, hint, &hint_term));
+        Q_MARK_IF(RAFT_APPEND_GAP, message->prev_index > raft->log.last_index);
+        Q_MARK_IF(RAFT_APPEND_MISMATCH, message->prev_index <= raft->log.last_index);
         const struct raft_message reply = {
             .kind = RAFT_MSG_APPEND_REPLY,
             .to = message->from,
@@ -193,15 +202,18 @@ static void on_rejection(struct raft *raft,
     switch (progress->state) {
     case RAFT_REPLICATE:
         if (message->index > progress->match_index) {
+            Q_MARK(RAFT_REPLICATE_REFUSED);
             raft_become_probe(raft, progress);
         }
         break;
     case RAFT_PROBE: {
         if (message->index + 1 != progress->next_index) {
+            Q_MARK(RAFT_PROBE_STALE);
             break; /* Answers an earlier probe. */
         }
         const raft_index agreed =
             raft_log_floor(&raft->log, message->hint_index, message->hint_term);
+        Q_MARK_IF(RAFT_HINT_BELOW_LEADER, agreed < message->hint_index);
         raft_index next = agreed + 1 < message->index ? agreed + 1 : message->index;
         if (next <= progress->match_index) {
             next = progress->match_index + 1;
@@ -220,11 +232,11 @@ static void on_acknowledgement(struct raft *raft,
 {
     const raft_index index = message->index;
     if (index > raft->log.last_index || index < progress->match_index) {
+        Q_MARK(RAFT_ACK_OUTDATED);
         return;
     }
-    const bool news = index > progress->match_index;
-    if (!news && progress->state != RAFT_PROBE) {
-        return;
+    if (index == progress->match_index && progress->state != RAFT_PROBE) {
+        return; /* No news. */
     }
     progress->match_index = index;
     if (progress->next_index <= index) {
@@ -236,14 +248,13 @@ static void on_acknowledgement(struct raft *raft,
     case RAFT_SNAPSHOT:
         /* It can go on from our log, whatever became of the snapshot (etcd-io/raft d87942f). */
         if (index >= raft->log.start_index) {
+            Q_MARK(RAFT_SNAPSHOT_OVERTAKEN);
             enter_state(progress, RAFT_REPLICATE);
         }
         break;
     }
-    if (news) {
-        raft_commit_by_quorum(raft);
-        raft_transfer_advance(raft);
-    }
+    raft_commit_by_quorum(raft);
+    raft_transfer_advance(raft);
 }
 
 void raft_on_append_reply(struct raft *raft, const struct raft_message *message)
@@ -272,6 +283,7 @@ void raft_on_heartbeat_reply(struct raft *raft, const struct raft_message *messa
     progress->probe_sent = false;
     if (progress->state == RAFT_REPLICATE && progress->match_index < raft->log.last_index) {
         if (raft_window_is_full(raft, progress) && progress->inflight_count > 0) {
+            Q_MARK(RAFT_WINDOW_REOPENED);
             window_free_first(progress);
         }
         progress->append_wanted = true;

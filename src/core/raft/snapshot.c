@@ -1,11 +1,14 @@
 /* Snapshots: followers too far behind for the log, and installing one here (section 5). The bytes
  * are the node's business. */
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 void raft_enter_snapshot(struct raft *raft, struct raft_progress *progress)
 {
     Q_CHECK(raft->role == RAFT_LEADER);
     Q_CHECK(progress->state == RAFT_PROBE || progress->state == RAFT_REPLICATE);
+    Q_MARK_IF(RAFT_SNAPSHOT_FROM_PROBE, progress->state == RAFT_PROBE);
+    Q_MARK_IF(RAFT_SNAPSHOT_FROM_REPLICATE, progress->state == RAFT_REPLICATE);
     raft_become_probe(raft, progress); /* Forgets the window. */
     progress->state = RAFT_SNAPSHOT;
     progress->snapshot_index = raft->applied_index;
@@ -22,8 +25,10 @@ void raft_snapshot_done(struct raft *raft, node_id to, bool ok, raft_index index
     if (ok && index > progress->match_index && index <= raft->log.last_index) {
         /* It says so itself soon, and only that counts for commitment: here it is where to probe.
          */
+        Q_MARK(RAFT_SNAPSHOT_DONE);
         progress->next_index = index + 1;
     }
+    Q_MARK_IF(RAFT_SNAPSHOT_FAILED, !ok);
     progress->probe_sent = !ok; /* A failed stream is tried again once the follower answers. */
 }
 
@@ -80,6 +85,7 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
         settle(raft, index);
         raft_log_compact(&raft->log, index);
     } else {
+        Q_MARK(RAFT_RESTORE_RESETS);
         start_over(raft, index, term);
         settle(raft, index);
     }
@@ -87,7 +93,6 @@ bool raft_restore(struct raft *raft, raft_index index, raft_term term)
         struct raft_progress *self = raft_progress_mutable(raft, raft->config.self);
         Q_CHECK(self != NULL);
         self->match_index = raft->stable_index;
-        self->next_index = raft->log.last_index + 1;
     } else if (raft->leader != NODE_NONE) {
         /* Tells the leader where to go on. Only the snapshot itself is vouched for: a tail kept
          * behind it was never compared with this leader's log. */

@@ -1,5 +1,6 @@
 /* Leadership transfer (section 3.10), and a leader whose own disk stands still. */
 #include "base/err.h"
+#include "base/mark.h"
 #include "core/raft/raft_private.h"
 
 void raft_transfer_clear(struct raft *raft)
@@ -16,6 +17,7 @@ void raft_transfer_advance(struct raft *raft)
     }
     const struct raft_progress *target = raft_progress_of(raft, raft->transfer_target);
     Q_CHECK(target != NULL);
+    Q_MARK_IF(RAFT_TRANSFER_WAITS, target->match_index < raft->log.last_index);
     if (target->match_index == raft->log.last_index) {
         const struct raft_message go = {.kind = RAFT_MSG_TIMEOUT_NOW, .to = target->id};
         raft_send(raft, go, false);
@@ -74,6 +76,7 @@ void raft_transfer_tick(struct raft *raft)
         if (raft->now_ms < raft->transfer_deadline_ms) {
             return;
         }
+        Q_MARK(RAFT_TRANSFER_TIMED_OUT);
         raft_transfer_clear(raft); /* Nothing came of it: proposals are welcome again. */
         if (stuck) {
             raft_become_follower(raft, raft->hard.term, NODE_NONE);
@@ -84,8 +87,10 @@ void raft_transfer_tick(struct raft *raft)
         /* Heartbeats would go on while nothing commits (hashicorp/raft#503). */
         const node_id successor = best_successor(raft);
         if (successor == NODE_NONE) {
+            Q_MARK(RAFT_NO_SUCCESSOR);
             raft_become_follower(raft, raft->hard.term, NODE_NONE);
         } else {
+            Q_MARK(RAFT_TRANSFER_DISK_STUCK);
             start(raft, successor);
         }
     }

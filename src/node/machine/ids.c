@@ -5,6 +5,7 @@
  */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "base/plant.h"
 #include "node/machine/machine_private.h"
 
@@ -53,6 +54,7 @@ int ids_lookup(struct machine *machine,
         reply_error(reply, "TRYAGAIN", "this request is already being executed");
         *out_answered = true;
     } else if (row.exists && !Q_PLANT(B44)) {
+        Q_MARK(ID_ANSWERED);
         buf_append(reply, row.contents);
         *out_answered = true;
     }
@@ -65,6 +67,8 @@ int ids_lookup(struct machine *machine,
     const bool well_formed = id_time(request->request_id, &ms);
     if (!well_formed || ms + ID_KEEP_MS < now || ms <= machine->meta.id_evicted_ms ||
         ms > now + ID_AHEAD_MS) {
+        Q_MARK_IF(ID_TOO_OLD, ms + ID_KEEP_MS < now);
+        Q_MARK_IF(ID_AHEAD, ms > now + ID_AHEAD_MS);
         reply_error(reply, "REQIDEXPIRED",
                     "the request id's time is outside the window kept; nothing was done");
         *out_answered = true;
@@ -110,6 +114,7 @@ static int evict(struct machine *machine)
         row.size += order.size - 13;
         overlay_delete(&machine->overlay, storage_key_bytes(&row));
         overlay_delete(&machine->overlay, order);
+        Q_MARK(ID_EVICTED);
         meta->id_rows--;
         meta->id_bytes -= bytes;
         meta->id_evicted_ms = ms > meta->id_evicted_ms ? ms : meta->id_evicted_ms;

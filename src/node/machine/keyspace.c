@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/glob.h"
+#include "base/mark.h"
 #include "node/machine/machine_private.h"
 
 void key_remove(struct machine *machine, struct bytes key, const struct value *value)
@@ -104,6 +105,7 @@ int key_scan(struct machine *machine, const struct request *request, struct buf 
             continue;
         }
         if (visited >= count && place != last_place) {
+            Q_MARK(SCAN_STOPS);
             cursor = place;
             break;
         }

@@ -1,6 +1,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mark.h"
 #include "base/os/heap.h"
 #include "base/plant.h"
 #include "node/machine/machine_private.h"
@@ -117,6 +118,7 @@ void value_release(struct machine *machine, struct value *value)
 
 void reply_wrong_type(struct buf *reply)
 {
+    Q_MARK(MACHINE_WRONG_TYPE);
     reply_error(reply, "WRONGTYPE", "Operation against a key holding the wrong kind of value");
 }
 
@@ -187,6 +189,7 @@ int machine_apply(struct machine *machine,
      * entry; batch boundaries differ between replicas and must not show in the state. */
     if (understood && request.request_id.size > 0 && machine->overlay_has_ids &&
         !Q_PLANT(IDBATCH)) {
+        Q_MARK(MACHINE_COMMIT_BETWEEN);
         const int err = machine_commit(machine);
         if (err != Q_OK) {
             return err;

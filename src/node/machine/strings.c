@@ -1,6 +1,7 @@
 /* Operations on strings. */
 #include "base/check.h"
 #include "base/err.h"
+#include "base/mark.h"
 #include "node/machine/machine_private.h"
 
 void string_write(struct machine *machine, struct bytes key, struct bytes contents)
@@ -80,6 +81,7 @@ int string_set(struct machine *machine, const struct request *request, struct bu
         return Q_OK;
     }
     const bool writes = set_may_write(request, &old);
+    Q_MARK_IF(MACHINE_CONDITION_FAILED, !writes);
     if (returns_old && old.exists) {
         reply_bulk(reply, old.contents);
     } else if (returns_old || !writes) {
@@ -89,6 +91,7 @@ int string_set(struct machine *machine, const struct request *request, struct bu
     }
     if (writes) {
         if (old.exists && old.type != VALUE_STRING) {
+            Q_MARK(MACHINE_LIST_OVERWRITTEN);
             key_remove(machine, request->args[0], &old);
         }
         string_write(machine, request->args[0], request->args[1]);
@@ -178,6 +181,7 @@ int string_increment(struct machine *machine, const struct request *request, str
     if (old.exists && old.type != VALUE_STRING) {
         reply_wrong_type(reply);
     } else if (old.exists && !bytes_to_int64(old.contents, &number)) {
+        Q_MARK(MACHINE_NOT_A_NUMBER);
         reply_error(reply, "ERR", "value is not an integer or out of range");
     } else if (__builtin_add_overflow(number, request->a, &sum)) {
         reply_error(reply, "ERR", "increment or decrement would overflow");

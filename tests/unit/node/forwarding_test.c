@@ -177,6 +177,68 @@ TEST(a_forward_that_meets_no_leader_is_tried_again_and_done_once)
     world_close(&world);
 }
 
+struct count {
+    node_id from;
+    int forwards;
+};
+
+static enum world_verdict count_forwards(struct world *world, const struct world_message *message)
+{
+    struct count *count = world->judge_context;
+    count->forwards +=
+        world_message_type(message) == PEER_FORWARD && message->from == count->from ? 1 : 0;
+    return WORLD_PASS;
+}
+
+TEST(a_node_that_leads_no_more_does_not_pass_a_forward_on)
+{
+    struct world world;
+    struct answer answer = {0};
+    struct tap tap;
+    world_open(&world, 3);
+    const node_id first = world_settle(&world);
+    const node_id follower = world_other(&world, first, first);
+    tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
+    answer_increment(&world, follower, &answer, "n", "");
+    world_run_for(&world, 1);
+    struct count count = {.from = first};
+    world.judge = count_forwards;
+    world.judge_context = &count;
+    make_leader(&world, world_other(&world, first, follower));
+    world_post(&world, tap.copy, world.now_ms + 1);
+    answer_wait(&world, &answer);
+    /* Two nodes that took each other for the leader would play it to and fro. */
+    EXPECT(count.forwards == 0);
+    EXPECT(answer.item.integer == 1);
+    heap_free(tap.copy);
+    answer_deinit(&answer);
+    world_close(&world);
+}
+
+TEST(a_message_of_another_cluster_is_ignored)
+{
+    struct world world;
+    struct answer answer = {0};
+    struct tap tap;
+    world_open(&world, 3);
+    const node_id leader = world_settle(&world);
+    tap_open(&world, &tap, PEER_FORWARD, WORLD_DROP);
+    answer_increment(&world, world_other(&world, leader, leader), &answer, "n", "");
+    world_run_for(&world, 1);
+    world.judge = NULL;
+    tap.copy->cluster_id ^= 1;
+    world_post(&world, tap.copy, world.now_ms + 1);
+    world_run_for(&world, 100);
+    EXPECT(read_counter(&world, leader) == 0);
+    tap.copy->cluster_id ^= 1;
+    world_post(&world, tap.copy, world.now_ms + 1);
+    world_run_for(&world, 100);
+    EXPECT(read_counter(&world, leader) == 1);
+    heap_free(tap.copy);
+    answer_deinit(&answer);
+    world_close(&world);
+}
+
 TEST(a_late_copy_of_retry_changes_nothing)
 {
     struct world world;
@@ -351,6 +413,8 @@ TEST_MAIN(CASE(a_follower_answers_what_the_leader_did),
           CASE(a_forward_to_an_earlier_incarnation_is_refused),
           CASE(a_forward_from_an_earlier_incarnation_is_refused),
           CASE(a_forward_that_meets_no_leader_is_tried_again_and_done_once),
+          CASE(a_node_that_leads_no_more_does_not_pass_a_forward_on),
+          CASE(a_message_of_another_cluster_is_ignored),
           CASE(a_late_copy_of_retry_changes_nothing),
           CASE(a_reply_of_unknown_status_is_not_taken_for_not_done),
           CASE(a_refusal_by_the_leader_is_passed_on_at_once),

@@ -104,6 +104,22 @@ TEST(a_follower_behind_the_log_gets_a_snapshot)
     world_close(&scene.world);
 }
 
+TEST(a_second_snapshot_to_send_waits_for_the_first)
+{
+    struct scene scene;
+    scene_open(&scene);
+    struct node *leader = scene.world.places[scene.leader].node;
+    world_start(&scene.world, scene.lagging);
+    for (int i = 0; i < 5000 && leader->sender == NULL; i++) {
+        world_step(&scene.world);
+    }
+    EXPECT(leader->sender != NULL);
+    snapshot_send_start(leader, scene.other);
+    /* It is put off: whoever lost its stream to another would wait for chunks for ever. */
+    expect_caught_up(&scene);
+    world_close(&scene.world);
+}
+
 TEST(lost_repeated_and_reordered_chunks_do_no_harm)
 {
     struct scene scene;
@@ -352,6 +368,7 @@ TEST(a_chunk_with_impossible_numbers_is_no_chunk)
 }
 
 TEST_MAIN(CASE(a_follower_behind_the_log_gets_a_snapshot),
+          CASE(a_second_snapshot_to_send_waits_for_the_first),
           CASE(lost_repeated_and_reordered_chunks_do_no_harm),
           CASE(a_lost_report_of_the_installation_is_made_good),
           CASE(a_crash_while_chunks_arrive_begins_anew),

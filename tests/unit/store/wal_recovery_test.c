@@ -416,6 +416,27 @@ TEST(what_lies_behind_a_hole_never_comes_back_when_the_hole_is_filled)
     fault_files_deinit(&f);
 }
 
+static int say_giant(void *context, struct file *file, uint64_t *out_size)
+{
+    (void)context;
+    (void)file;
+    *out_size = ((uint64_t)8 << 30) + 1;
+    return Q_OK;
+}
+
+TEST(a_segment_of_absurd_size_is_refused_before_memory_is_asked_for_it)
+{
+    struct fault_files f;
+    fault_files_init(&f);
+    EXPECT(f.files.make_directory(&f, "wal") == Q_OK);
+    write_file(&f, "wal/0000000000000028.seg", 0, bytes_of_text("?"));
+    f.files.size = say_giant;
+    struct wal *wal = NULL;
+    struct wal_model found;
+    EXPECT(open_log(&f, &found, &wal) == Q_ECORRUPT);
+    fault_files_deinit(&f);
+}
+
 TEST(a_batch_that_lies_where_it_was_not_written_to_is_not_taken_for_one)
 {
     const char *path = "wal/0000000000000028.seg";
@@ -492,5 +513,6 @@ TEST_MAIN(CASE(a_crash_at_every_operation_loses_nothing_durable_and_brings_up_no
           CASE(a_last_batch_torn_at_any_byte_is_cut_as_a_whole),
           CASE(damage_to_any_byte_of_a_synced_log_is_noticed_or_outside_what_is_promised),
           CASE(what_lies_behind_a_hole_never_comes_back_when_the_hole_is_filled),
+          CASE(a_segment_of_absurd_size_is_refused_before_memory_is_asked_for_it),
           CASE(a_batch_that_lies_where_it_was_not_written_to_is_not_taken_for_one),
           CASE(a_missing_segment_or_two_exchanged_sectors_are_corruption_with_a_place))

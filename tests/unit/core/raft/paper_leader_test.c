@@ -166,6 +166,9 @@ TEST(a_transfer_catches_the_target_up_stops_proposals_and_says_go)
     EXPECT(one_sent(&one, RAFT_MSG_TIMEOUT_NOW, 3, 0) != NULL);
     one_collect(&one);
     EXPECT(one_sent(&one, RAFT_MSG_TIMEOUT_NOW, 3, 0) == NULL);
+    one_ack(&one, 3, 2); /* Once is enough: the target has begun its election. */
+    one_collect(&one);
+    EXPECT(one_sent(&one, RAFT_MSG_TIMEOUT_NOW, 3, 0) == NULL);
 }
 
 /* "If leadership transfer does not complete after about an election timeout, the prior leader
@@ -184,6 +187,14 @@ TEST(a_transfer_that_comes_to_nothing_is_given_up)
     one_advance(&one, 50);
     EXPECT(one.raft.transfer_target == NODE_NONE && one.raft.role == RAFT_LEADER);
     (void)one_propose(&one, 10);
+}
+
+TEST(the_time_of_a_transfer_counts_from_when_it_was_asked_for)
+{
+    one_start_empty(&one, 3);
+    one_win_and_settle(&one);
+    EXPECT(raft_transfer(&one.raft, one.now_ms + 40, 3) == Q_OK);
+    EXPECT(one.raft.transfer_deadline_ms == one.now_ms + 40 + one.raft.config.election_max_ms);
 }
 
 TEST(a_transfer_needs_a_leader_and_a_voter)
@@ -238,6 +249,33 @@ TEST(a_leader_whose_disk_hangs_hands_over_to_the_best_follower)
         heartbeat_reply(3, 0);
     }
     EXPECT(one.raft.role == RAFT_FOLLOWER); /* Nobody took it: leaving is all that is left. */
+}
+
+TEST(the_next_deadline_is_the_earliest_of_what_a_leader_waits_for)
+{
+    one_start_empty(&one, 3);
+    one_win_and_settle(&one);
+    one.raft.heartbeat_deadline_ms = 3000;
+    one.raft.check_quorum_deadline_ms = 3001;
+    one.raft.transfer_deadline_ms = 2000;
+    EXPECT(raft_next_deadline(&one.raft) == 3000); /* No transfer is under way. */
+    one.raft.check_quorum_deadline_ms = 2999;
+    EXPECT(raft_next_deadline(&one.raft) == 2999);
+    one.raft.transfer_target = 2;
+    EXPECT(raft_next_deadline(&one.raft) == 2000);
+    one.raft.transfer_deadline_ms = 4000;
+    EXPECT(raft_next_deadline(&one.raft) == 2999);
+}
+
+TEST(what_follows_a_vote_that_became_durable_late_counts_from_that_moment)
+{
+    one_start_empty(&one, 1);
+    one_advance(&one, 600);
+    one_collect(&one);
+    REQUIRE(one.raft.role == RAFT_CANDIDATE);
+    raft_persisted(&one.raft, one.now_ms + 500, one.raft.save_number);
+    REQUIRE(one.raft.role == RAFT_LEADER);
+    EXPECT(raft_next_deadline(&one.raft) == one.now_ms + 500 + one.raft.config.heartbeat_ms);
 }
 
 TEST(a_replica_whose_disk_hangs_does_not_campaign)
@@ -414,6 +452,17 @@ TEST(an_installed_snapshot_is_acknowledged_to_the_leader)
     EXPECT(reply != NULL && reply->message.index == 5 && !reply->message.reject);
 }
 
+/* The tail that stays behind a snapshot was never compared with this leader's log. */
+TEST(the_tail_behind_a_snapshot_is_not_acknowledged_with_it)
+{
+    one_start(&one, 3, (struct raft_hard_state){.term = 2}, (raft_term[]){1, 1, 2, 2, 2}, 5);
+    one_receive(&one, (struct raft_message){.kind = RAFT_MSG_HEARTBEAT, .from = 2, .term = 4});
+    EXPECT(raft_restore(&one.raft, 3, 2));
+    one_collect(&one);
+    EXPECT(one.raft.log.last_index == 5);
+    EXPECT(one_sent(&one, RAFT_MSG_APPEND_REPLY, 2, 0)->message.index == 3);
+}
+
 /* B24: the leader can name the term of the entry just before its log, and of none before that. */
 TEST(an_append_right_behind_the_compaction_point_carries_its_term)
 {
@@ -434,9 +483,12 @@ TEST_MAIN(CASE(reads_wait_for_the_first_commit_of_the_term),
           CASE(a_follower_echoes_the_context),
           CASE(a_transfer_catches_the_target_up_stops_proposals_and_says_go),
           CASE(a_transfer_that_comes_to_nothing_is_given_up),
+          CASE(the_time_of_a_transfer_counts_from_when_it_was_asked_for),
           CASE(a_transfer_needs_a_leader_and_a_voter),
           CASE(the_target_campaigns_at_once_without_asking_first),
           CASE(a_leader_whose_disk_hangs_hands_over_to_the_best_follower),
+          CASE(the_next_deadline_is_the_earliest_of_what_a_leader_waits_for),
+          CASE(what_follows_a_vote_that_became_durable_late_counts_from_that_moment),
           CASE(a_replica_whose_disk_hangs_does_not_campaign),
           CASE(a_follower_behind_the_log_gets_one_snapshot),
           CASE(after_a_snapshot_replication_goes_on_behind_it),
@@ -448,4 +500,5 @@ TEST_MAIN(CASE(reads_wait_for_the_first_commit_of_the_term),
           CASE(a_stale_snapshot_changes_nothing),
           CASE(a_snapshot_voids_the_saves_of_the_log_it_replaced),
           CASE(an_installed_snapshot_is_acknowledged_to_the_leader),
+          CASE(the_tail_behind_a_snapshot_is_not_acknowledged_with_it),
           CASE(an_append_right_behind_the_compaction_point_carries_its_term))

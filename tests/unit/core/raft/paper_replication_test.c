@@ -316,6 +316,24 @@ TEST(stale_acknowledgements_change_nothing)
     EXPECT(raft_progress_of(&one.raft, 3)->match_index == 0);
 }
 
+/* Paper, figure 2: matchIndex and nextIndex are "reinitialized after election". What a follower
+ * held under an earlier leadership it may have replaced since. */
+TEST(a_leader_elected_again_knows_nothing_of_its_followers)
+{
+    one_start_empty(&one, 5);
+    one_win(&one);
+    one_persist(&one);
+    one_ack(&one, 2, 1);
+    EXPECT(raft_progress_of(&one.raft, 2)->match_index == 1);
+    one_receive(&one, (struct raft_message){
+                          .kind = RAFT_MSG_HEARTBEAT, .from = 3, .term = one.raft.hard.term + 1});
+    one_win(&one);
+    EXPECT(raft_progress_of(&one.raft, 2)->match_index == 0);
+    one_persist(&one);
+    one_ack(&one, 3, 2);
+    EXPECT(one.raft.commit_index == 0);
+}
+
 /* 3.5: the leader never overwrites or deletes entries of its own log, whoever claims to lead. */
 TEST(a_leader_only_appends)
 {
@@ -561,6 +579,7 @@ TEST_MAIN(CASE(an_append_that_does_not_fit_is_refused_with_a_hint),
           CASE(the_leader_counts_itself_only_when_its_own_entry_is_durable),
           CASE(an_entry_of_an_earlier_term_commits_only_under_one_of_this_term),
           CASE(stale_acknowledgements_change_nothing),
+          CASE(a_leader_elected_again_knows_nothing_of_its_followers),
           CASE(a_leader_only_appends),
           CASE(a_commit_is_told_to_followers_at_once),
           CASE(proposals_of_one_turn_travel_in_one_message),

@@ -227,6 +227,30 @@ TEST(a_candidate_that_a_majority_refuses_becomes_follower)
 }
 
 /* Votes of an earlier candidacy say nothing about this one (B07). */
+/* A refusal that comes twice, or late behind a vote, is still one voter's one answer. */
+TEST(of_a_voters_answers_the_first_counts)
+{
+    become_candidate(5);
+    one_persist(&one);
+    const struct raft_message yes = {.kind = RAFT_MSG_VOTE_REPLY, .from = 2, .term = 1};
+    struct raft_message no = yes;
+    no.reject = true;
+    one_receive(&one, no);
+    one_receive(&one, yes);
+    no.from = 3;
+    for (int i = 0; i < 5; i++) {
+        one_receive(&one, no);
+    }
+    EXPECT(one.raft.role == RAFT_CANDIDATE);
+    for (node_id from = 4; from <= 5; from++) {
+        struct raft_message vote = yes;
+        vote.from = from;
+        EXPECT(one.raft.role == RAFT_CANDIDATE);
+        one_receive(&one, vote);
+    }
+    EXPECT(one.raft.role == RAFT_LEADER);
+}
+
 TEST(votes_of_an_earlier_term_are_not_counted)
 {
     become_candidate(3);
@@ -443,6 +467,7 @@ TEST_MAIN(CASE(a_replica_starts_as_follower_without_a_leader),
           CASE(discovering_a_leader_does_not_change_the_vote),
           CASE(a_majority_elects_and_less_does_not),
           CASE(a_candidate_that_a_majority_refuses_becomes_follower),
+          CASE(of_a_voters_answers_the_first_counts),
           CASE(votes_of_an_earlier_term_are_not_counted),
           CASE(a_candidate_recognises_the_leader_of_its_term),
           CASE(a_candidate_ignores_the_leader_of_an_earlier_term),

@@ -174,14 +174,81 @@ TEST(a_leader_that_falls_silent_or_whose_disk_hangs_is_reported)
     EXPECT(fixture_reports(&fixture, "heartbeats"));
     fixture.violation.found = false;
     for (int i = 0; i < 18; i++) {
-        check_leader_disk(&fixture.oracle, mirror, 100, 600);
+        check_leader_disk(&fixture.oracle, mirror, 100000, 600);
     }
     EXPECT(!fixture.violation.found);
     check_leader_disk(&fixture.oracle, mirror, 0, 600); /* The write has ended: from the start. */
     for (int i = 0; i < 19; i++) {
-        check_leader_disk(&fixture.oracle, mirror, 100, 600);
+        check_leader_disk(&fixture.oracle, mirror, 100000, 600);
     }
     EXPECT(fixture_reports(&fixture, "leader_disk"));
+    fixture_teardown(&fixture);
+}
+
+static void reply(struct raft *raft, enum raft_message_kind kind, bool reject, raft_term term)
+{
+    raft->outbox[raft->outbox_count++].message =
+        (struct raft_message){.kind = kind, .to = 2, .term = term, .reject = reject};
+}
+
+TEST(help_for_a_rival_of_a_leader_that_is_heard_is_reported)
+{
+    struct fixture fixture;
+    fixture_setup(&fixture);
+    struct raft *raft = &fixture.rafts[1];
+    reply(raft, RAFT_MSG_PRE_VOTE_REPLY, false, 2); /* It was there before. */
+    reply(raft, RAFT_MSG_PRE_VOTE_REPLY, true, 2);
+    reply(raft, RAFT_MSG_VOTE_REPLY, true, 2);
+    reply(raft, RAFT_MSG_APPEND_REPLY, false, 2);
+    check_loyal(&fixture.oracle, raft, 1);
+    EXPECT(!fixture.violation.found);
+    check_loyal(&fixture.oracle, raft, 0);
+    EXPECT(fixture_reports(&fixture, "loyal"));
+    fixture.violation.found = false;
+    reply(raft, RAFT_MSG_VOTE_REPLY, false, 2);
+    check_loyal(&fixture.oracle, raft, 1);
+    EXPECT(fixture_reports(&fixture, "loyal"));
+    fixture_teardown(&fixture);
+}
+
+TEST(who_speaks_of_an_earlier_term_and_is_not_told_of_ours_is_reported)
+{
+    static const enum raft_message_kind ASKED[] = {RAFT_MSG_HEARTBEAT, RAFT_MSG_PRE_VOTE};
+    static const enum raft_message_kind OWED[] = {RAFT_MSG_APPEND_REPLY, RAFT_MSG_PRE_VOTE_REPLY};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture fixture;
+        fixture_setup(&fixture);
+        struct raft *raft = &fixture.rafts[1];
+        raft->hard.term = 3;
+        struct raft_message message = {.kind = ASKED[i], .from = 2, .term = 3};
+        check_told(&fixture.oracle, raft, &message);
+        EXPECT(!fixture.violation.found);
+        message.term = 2;
+        check_told(&fixture.oracle, raft, &message);
+        EXPECT(fixture_reports(&fixture, "told"));
+        fixture.violation.found = false;
+        reply(raft, OWED[i], true, 2); /* Tells of an earlier term itself. */
+        check_told(&fixture.oracle, raft, &message);
+        EXPECT(fixture_reports(&fixture, "told"));
+        fixture.violation.found = false;
+        reply(raft, OWED[i], true, 3);
+        check_told(&fixture.oracle, raft, &message);
+        EXPECT(!fixture.violation.found);
+        message.from = 3;
+        check_told(&fixture.oracle, raft, &message);
+        EXPECT(fixture_reports(&fixture, "told"));
+        fixture_teardown(&fixture);
+    }
+}
+
+TEST(an_incarnation_that_an_earlier_process_had_is_reported)
+{
+    struct fixture fixture;
+    fixture_setup(&fixture);
+    check_incarnation(&fixture.violation, 1, 4, 5);
+    EXPECT(!fixture.violation.found);
+    check_incarnation(&fixture.violation, 1, 5, 5);
+    EXPECT(fixture_reports(&fixture, "incarnation"));
     fixture_teardown(&fixture);
 }
 
@@ -194,4 +261,7 @@ TEST_MAIN(CASE(a_leader_with_a_durable_quorum_is_fine_and_a_second_one_is_not),
           CASE(a_candidate_that_nobody_can_have_answered_is_reported),
           CASE(a_leader_nobody_answers_must_give_up_but_may_have_been_paused),
           CASE(a_node_that_ignores_its_leader_is_reported),
-          CASE(a_leader_that_falls_silent_or_whose_disk_hangs_is_reported))
+          CASE(a_leader_that_falls_silent_or_whose_disk_hangs_is_reported),
+          CASE(help_for_a_rival_of_a_leader_that_is_heard_is_reported),
+          CASE(who_speaks_of_an_earlier_term_and_is_not_told_of_ours_is_reported),
+          CASE(an_incarnation_that_an_earlier_process_had_is_reported))
