@@ -38,6 +38,7 @@ static void settle(struct host *host)
     damage->done = DAMAGE_NONE;
     damage->watch = WATCH_NOTHING;
     damage->stops = 0;
+    damage->has_taken_part = false;
     atlas_repaired(host);
 }
 
@@ -89,6 +90,7 @@ void damage_begin(struct host *host, enum damage_kind kind)
     struct world *world = host->world;
     struct damage *damage = &host->damage;
     Q_CHECK(host->node != NULL && damage->next == DAMAGE_NONE && damage->done == DAMAGE_NONE);
+    world->has_damage[kind] = true;
     damage->next = kind;
     damage->put_off = 0;
     prng_init(&damage->prng, prng_next(&world->prng));
@@ -96,6 +98,37 @@ void damage_begin(struct host *host, enum damage_kind kind)
         atlas_damaged(host);
     }
     host_crash(host, true, prng_between(&world->prng, 10, 2000) * MILLISECOND);
+}
+
+/* It has rightly refused. What must not be refused is its own disk. */
+static void condemn(struct host *host)
+{
+    struct damage *damage = &host->damage;
+    host->is_condemned = true;
+    const bool can_mend = damage->done == DAMAGE_ENGINE || !damage->has_taken_part;
+    if (can_mend && !prng_chance(&damage->prng, 1, 4)) {
+        faults_mend_later(host, prng_between(&damage->prng, 500, 8000) * MILLISECOND);
+    }
+}
+
+void damage_mend(struct host *host)
+{
+    if (!host->is_condemned) {
+        return;
+    }
+    host_crash(host, false, FOREVER);
+    host->is_condemned = false;
+    if (host->damage.done == DAMAGE_ENGINE) {
+        sim_engine_rot(host->engine, 0, 0);
+        settle(host);
+    } else {
+        damage_undo(host);
+    }
+    world_trace(host->world, "node %u gets its own disk back", host->id);
+    events_push(&host->world->events, (struct event){.at_us = host->world->now_us,
+                                                     .kind = EVENT_START,
+                                                     .node = host->id,
+                                                     .incarnation = host->incarnation});
 }
 
 void damage_clear_away(struct world *world)
@@ -162,7 +195,7 @@ static void give_up(struct host *host)
 {
     struct damage *damage = &host->damage;
     if (damage->next == DAMAGE_NONE) {
-        host->is_condemned = true; /* It has stopped itself; nobody starts it any more. */
+        condemn(host); /* It has stopped itself; nobody starts it any more. */
         return;
     }
     damage->next = DAMAGE_NONE;
@@ -273,7 +306,8 @@ static bool spoil(struct host *host, enum damage_kind kind)
     case DAMAGE_NONE:
     case DAMAGE_BACKUP:
     case DAMAGE_WIPE:
-    case DAMAGE_SWAP: break;
+    case DAMAGE_SWAP:
+    case DAMAGE_KINDS: break;
     }
     return false;
 }
@@ -357,26 +391,31 @@ static bool names_a_file(const char *error)
     return false;
 }
 
-enum damage_outcome damage_start_failed(struct host *host, int err, const char *error)
+bool damage_start_failed(struct host *host, int err, const char *error)
 {
     switch (host->damage.done) {
     case DAMAGE_SWAP:
         if (err != Q_EINVAL || strstr(error, "belongs to another member of cluster") == NULL) {
-            return DAMAGE_UNRELATED;
+            return false;
         }
         damage_undo(host);
-        return DAMAGE_UNDONE;
+        return true;
     case DAMAGE_ROT:
     case DAMAGE_LOST:
     case DAMAGE_MISDIRECT:
     case DAMAGE_FILES:
     case DAMAGE_ENGINE:
-        return err == Q_ECORRUPT && names_a_file(error) ? DAMAGE_CONDEMNED : DAMAGE_UNRELATED;
+        if (err != Q_ECORRUPT || !names_a_file(error)) {
+            return false;
+        }
+        condemn(host);
+        return true;
     case DAMAGE_NONE:
     case DAMAGE_BACKUP:
-    case DAMAGE_WIPE: break;
+    case DAMAGE_WIPE:
+    case DAMAGE_KINDS: break;
     }
-    return DAMAGE_UNRELATED;
+    return false;
 }
 
 /* True when the process lacks something of what its disk had promised. */
@@ -447,7 +486,7 @@ static void look_at_stranger(struct host *host)
                          "node %u has an empty disk and does not say what to do: \"%.200s\"",
                          host->id, status.waiting_for);
     }
-    host->is_condemned = true; /* It stays up, and out. */
+    condemn(host); /* It stays up, and out. */
 }
 
 void damage_look(struct host *host)
@@ -456,6 +495,7 @@ void damage_look(struct host *host)
     if (damage->done == DAMAGE_NONE) {
         return;
     }
+    damage->has_taken_part |= node_takes_part(host->node);
     const bool is_late = host->world->now_us >= damage->judged_at_us;
     switch (damage->watch) {
     case WATCH_STRANGER: look_at_stranger(host); return;
@@ -516,14 +556,14 @@ void damage_heard(struct host *host, node_id from, struct bytes body)
     }
 }
 
-enum damage_outcome damage_stopped(struct host *host, int err, const char *error)
+void damage_stopped(struct host *host, int err, const char *error)
 {
     struct damage *damage = &host->damage;
     if (err == Q_ECORRUPT && damage->done == DAMAGE_ENGINE) {
-        return DAMAGE_CONDEMNED;
+        condemn(host);
     }
     if (err != Q_ESTALE) {
-        return DAMAGE_UNRELATED;
+        return;
     }
     if (damage->done == DAMAGE_NONE) {
         violation_report(&host->world->violation, "stale",
@@ -534,7 +574,9 @@ enum damage_outcome damage_stopped(struct host *host, int err, const char *error
                          "node %u does not say what to do: \"%s\"", host->id, error);
     }
     damage->put_off = 0;
-    return ++damage->stops >= STOPS_MAX ? DAMAGE_CONDEMNED : DAMAGE_UNRELATED;
+    if (++damage->stops >= STOPS_MAX) {
+        condemn(host);
+    }
 }
 
 bool damage_is_judged_here(const struct host *host)

@@ -18,6 +18,9 @@
  * says so; then it gets its own back an empty disk                                          it
  * runs, says so, and takes no part
  *
+ * A machine that has rightly refused mostly gets its own disk back after a while, as the operator
+ * is told to do, and must be welcome again. Some never do.
+ *
  * So that the witnesses are there when they are asked, the machine starts only once the others are
  * up and the network between them is whole, and no fault begins until it is judged.
  */
@@ -44,7 +47,8 @@ enum damage_kind {
     DAMAGE_ENGINE,    /* Reads of a part of the state fail their checksum. */
     DAMAGE_BACKUP,    /* All of it is as it was some time ago. */
     DAMAGE_WIPE,      /* Nothing is there. */
-    DAMAGE_SWAP       /* It is a copy of another machine's disk. */
+    DAMAGE_SWAP,      /* It is a copy of another machine's disk. */
+    DAMAGE_KINDS
 };
 
 enum damage_watch {
@@ -68,6 +72,7 @@ struct damage {
     enum damage_watch watch;
     uint64_t judged_at_us; /* WATCH_*: by then it has stopped, or says what is wrong. */
     uint32_t stops;        /* How often it has stopped itself as an old copy. */
+    bool has_taken_part;   /* Its own disk is behind by now: it cannot have that back. */
     /* Owned. */
     struct disk *old_disk; /* BACKUP, FILES: taken earlier ... */
     struct engine *old_engine;
@@ -84,6 +89,8 @@ void damage_begin(struct host *host, enum damage_kind kind);
 void damage_take_copy(struct host *host);
 /* True when the node has promised something since. */
 bool damage_copy_is_old(const struct host *host);
+/* The operator comes and puts the right disk back, if the machine was found to have a wrong one. */
+void damage_mend(struct host *host);
 /* What has been condemned and runs all the same is taken away. */
 void damage_clear_away(struct world *world);
 /* True while a machine is being judged: no fault begins. */
@@ -96,12 +103,9 @@ bool damage_may_start(struct host *host);
 /* The machine has power, and no process yet. */
 void damage_before_start(struct host *host);
 
-enum damage_outcome {
-    DAMAGE_UNRELATED, /* Judge the failure as any other. */
-    DAMAGE_CONDEMNED, /* Rightly refused: it stays down. */
-    DAMAGE_UNDONE     /* It has its own disk again: it may start. */
-};
-enum damage_outcome damage_start_failed(struct host *host, int err, const char *error);
+/* True when the start has rightly failed; what is to become of the machine is settled, too. Judge
+ * the failure as any other otherwise. */
+bool damage_start_failed(struct host *host, int err, const char *error);
 /* The process is up, `raft` what it has recovered or NULL, and has said nothing yet. False: it is
  * to be taken down, and the damage undone. */
 bool damage_started(struct host *host, const struct raft *raft);
@@ -114,7 +118,7 @@ void damage_sends_raft(struct host *host);
 /* A message of Raft has arrived and counts. `body` begins with the Raft message. */
 void damage_heard(struct host *host, node_id from, struct bytes body);
 /* The process stops itself. */
-enum damage_outcome damage_stopped(struct host *host, int err, const char *error);
+void damage_stopped(struct host *host, int err, const char *error);
 /* True when the ordinary checks cannot be asked of it. */
 bool damage_is_judged_here(const struct host *host);
 void damage_deinit(struct host *host);

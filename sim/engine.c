@@ -151,7 +151,7 @@ struct engine *sim_engine_copy(struct engine *engine)
 
 void sim_engine_rot(struct engine *engine, uint64_t which, uint64_t of_count)
 {
-    Q_CHECK(which < of_count);
+    Q_CHECK(which < of_count || of_count == 0);
     of(engine)->rotten_which = which;
     of(engine)->rotten_of = of_count;
 }

@@ -3,13 +3,14 @@
 #include "sim/draw.h"
 #include "sim/fault_kinds.h"
 
-/* A machine that may be damaged now and knows its cluster; NULL when the one drawn is not. */
-static struct host *pick(struct world *world)
+/* A machine that may be damaged so now and knows its cluster; NULL when the one drawn is not. */
+static struct host *pick(struct world *world, enum damage_kind kind)
 {
     struct host *host = fault_pick_host(world);
-    const bool may = host != NULL && host_raft(host) != NULL && atlas_may_damage(world, host) &&
-                     !host->is_damaged && !host->is_condemned && host->damage.next == DAMAGE_NONE &&
-                     host->damage.done == DAMAGE_NONE && host->crashes_left == 0;
+    const bool may = host != NULL && !world->has_damage[kind] && host_raft(host) != NULL &&
+                     atlas_may_damage(world, host) && !host->is_damaged && !host->is_condemned &&
+                     host->damage.next == DAMAGE_NONE && host->damage.done == DAMAGE_NONE &&
+                     host->crashes_left == 0;
     if (!may) {
         fault_found_nothing(world);
     }
@@ -18,7 +19,7 @@ static struct host *pick(struct world *world)
 
 static void begin(struct world *world, enum damage_kind kind)
 {
-    struct host *host = pick(world);
+    struct host *host = pick(world, kind);
     if (host != NULL) {
         damage_begin(host, kind);
     }
@@ -57,7 +58,7 @@ void fault_wipe(struct world *world)
 /* A copy now; it comes back some time later. */
 void fault_backup(struct world *world)
 {
-    struct host *host = pick(world);
+    struct host *host = pick(world, DAMAGE_BACKUP);
     if (host != NULL && host->damage.old_disk == NULL) {
         damage_take_copy(host);
         fault_ends_after(world, FAULT_BACKUP,
@@ -82,15 +83,20 @@ void fault_backup_end(struct world *world, uint64_t node)
     }
 }
 
+static bool may_swap(const struct host *host)
+{
+    return host->node != NULL && !host_is_paused(host) && host_raft(host) != NULL &&
+           !host->is_damaged && host->damage.next == DAMAGE_NONE &&
+           host->damage.done == DAMAGE_NONE;
+}
+
 /* Two machines get each other's disk, or one a copy of the other's. */
 void fault_swap(struct world *world)
 {
-    struct host *host = fault_pick_host(world);
-    struct host *other = fault_pick_host(world);
-    if (host == NULL || other == NULL || host == other || host_raft(host) == NULL ||
-        host_raft(other) == NULL || host->is_damaged || other->is_damaged ||
-        host->damage.next != DAMAGE_NONE || other->damage.next != DAMAGE_NONE ||
-        host->damage.done != DAMAGE_NONE || other->damage.done != DAMAGE_NONE) {
+    const node_id count = world->options.node_count;
+    struct host *host = &world->hosts[prng_between(&world->prng, 1, count)];
+    struct host *other = &world->hosts[host->id % count + 1];
+    if (host == other || !may_swap(host) || !may_swap(other)) {
         fault_found_nothing(world);
         return;
     }
@@ -99,5 +105,17 @@ void fault_swap(struct world *world)
     if (prng_chance(&world->prng, 1, 2)) {
         other->damage.other = host->id;
         damage_begin(other, DAMAGE_SWAP);
+    }
+}
+
+void faults_mend_later(struct host *host, uint64_t after_us)
+{
+    fault_ends_after(host->world, FAULT_WIPE, after_us, host->id);
+}
+
+void fault_damage_end(struct world *world, uint64_t node)
+{
+    if (world->phase == PHASE_FIRE) {
+        damage_mend(&world->hosts[node]);
     }
 }

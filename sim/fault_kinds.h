@@ -93,6 +93,7 @@ void fault_misdirect(struct world *world);
 void fault_files(struct world *world);
 void fault_engine_rot(struct world *world);
 void fault_wipe(struct world *world);
+void fault_damage_end(struct world *world, uint64_t node);
 void fault_backup(struct world *world);
 void fault_backup_end(struct world *world, uint64_t node);
 void fault_swap(struct world *world);

@@ -46,7 +46,7 @@ static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_MISDIRECT] = {fault_misdirect, NULL},
     [FAULT_FILES] = {fault_files, NULL},
     [FAULT_ENGINE_ROT] = {fault_engine_rot, NULL},
-    [FAULT_WIPE] = {fault_wipe, NULL},
+    [FAULT_WIPE] = {fault_wipe, fault_damage_end},
     [FAULT_BACKUP] = {fault_backup, fault_backup_end},
     [FAULT_SWAP] = {fault_swap, NULL},
 };

@@ -297,7 +297,7 @@ static void start_log_job(struct host *host, const struct raft *raft)
     host->log_wanted = false;
     host->log_is_busy = true;
     host->log_started_us = world->now_us;
-    if (raft != NULL) {
+    if (raft != NULL && !damage_is_judged_here(host)) {
         mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index, host->log_hard,
                           raft->log.start_index);
     }
@@ -373,7 +373,7 @@ void host_turn(struct host *host)
     const int err = node_health(host->node, &error);
     if (err != Q_OK) {
         world_trace(world, "node %u stops itself: %s", host->id, error == NULL ? "" : error);
-        host->is_condemned = damage_stopped(host, err, error) == DAMAGE_CONDEMNED;
+        damage_stopped(host, err, error);
         host_crash(host, false,
                    host->is_condemned ? FOREVER
                                       : prng_between(&world->prng, 10, 2000) * MILLISECOND);
@@ -491,7 +491,8 @@ void host_log(struct host *host, const struct event *event)
     if (result == Q_OK) {
         const uint64_t syncs = disk_sync_count(host->disk);
         result = wal_job_sync(node_wal(host->node));
-        if (result == Q_OK && disk_sync_count(host->disk) > syncs) {
+        if (result == Q_OK && disk_sync_count(host->disk) > syncs &&
+            !damage_is_judged_here(host)) {
             mirror_job_synced(&oracle->mirrors[host->id]);
             check_durable_vote(oracle, &oracle->mirrors[host->id]);
         }

@@ -120,10 +120,8 @@ static bool start_node(struct host *host)
     if (faults_died_in_start(host)) {
         return false;
     }
-    switch (damage_start_failed(host, err, error)) {
-    case DAMAGE_CONDEMNED: host->is_condemned = true; return false;
-    case DAMAGE_UNDONE: return false;
-    case DAMAGE_UNRELATED: break;
+    if (damage_start_failed(host, err, error)) {
+        return false;
     }
     /* Only the disk faults that are on now excuse it. */
     const bool is_excused = world->phase == PHASE_FIRE || host->is_outside;

@@ -151,7 +151,8 @@ struct world {
     struct partition partitions[PARTITIONS_MAX];
     uint64_t partition_count;
     struct rolling rolling;
-    uint64_t calm_until_us; /* No fault begins before: sim/damage. */
+    bool has_damage[DAMAGE_KINDS]; /* Each comes once. */
+    uint64_t calm_until_us;        /* No fault begins before: sim/damage. */
     struct partition_watch partition_watch;
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
@@ -245,6 +246,8 @@ void faults_half_open(struct world *world, node_id from, node_id to);
 void faults_starting(struct host *host);
 bool faults_died_in_start(struct host *host);
 void faults_started(struct host *host);
+/* damage_mend comes after so long. */
+void faults_mend_later(struct host *host, uint64_t after_us);
 /* Ends all faults that are on, and starts what is down; others will begin. */
 void faults_quell(struct world *world);
 /* Ends all faults for good and starts what is down; only what is outside the core (sim/atlas)

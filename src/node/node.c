@@ -216,9 +216,11 @@ void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct b
     if (!node->booted || !is_ours) {
         return;
     }
-    if (!note_peer(node, from, &header) && header.type != PEER_RESUME) {
-        return; /* Of an earlier process; one that only now starts from an old copy is to hear it.
-                 */
+    /* Whoever only asks whether it may take part, or answers that, has not taken part: when it is
+     * stopped as an old copy, the right directory must not be refused for that start. */
+    const bool is_resuming = header.type == PEER_RESUME || header.type == PEER_RESUME_ANSWER;
+    if (!is_resuming && !note_peer(node, from, &header)) {
+        return; /* Of an earlier process. */
     }
     receive_by_type(node, from, &header, &r);
 }
