@@ -96,7 +96,7 @@ void fault_swap(struct world *world)
     const node_id count = world->options.node_count;
     struct host *host = &world->hosts[prng_between(&world->prng, 1, count)];
     struct host *other = &world->hosts[host->id % count + 1];
-    if (host == other || !may_swap(host) || !may_swap(other)) {
+    if (world->has_damage[DAMAGE_SWAP] || host == other || !may_swap(host) || !may_swap(other)) {
         fault_found_nothing(world);
         return;
     }

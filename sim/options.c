@@ -68,7 +68,7 @@ static void draw_network(struct network_options *out, struct prng *prng)
 /* These take something from a disk: of a minority at a time, and once a run each. */
 static bool is_damage(enum fault_class class)
 {
-    return class >= FAULT_ROT && class <= FAULT_BACKUP;
+    return class >= FAULT_ROT && class <= FAULT_SWAP;
 }
 
 static void switch_faults_off(struct sim_options *out)
