@@ -90,8 +90,9 @@ int node_start(const struct node_options *options,
     if (err == Q_OK && boot_is_done(&node->boot)) {
         err = recovery_start_replica(node, recovery, error, error_size);
         recovery = NULL;
+    } else if (err == Q_OK) {
+        err = recovery_expect_nothing(recovery, error, error_size);
     }
-    /* Still here without a map: then there was never a group, and nothing in the log. */
     recovery_free(recovery);
     if (err != Q_OK) {
         node_free(node);
@@ -434,6 +435,9 @@ void node_status(const struct node *node, struct node_status *out_status)
                     sizeof out_status->waiting_for);
     if (!node->booted) {
         return;
+    }
+    if (!node->resume.is_done && out_status->waiting_for[0] == '\0') {
+        (void)resume_driver_text(node, out_status->waiting_for, sizeof out_status->waiting_for);
     }
     const struct raft *raft = &node->replica.raft;
     out_status->leader = raft->leader;

@@ -115,7 +115,8 @@ struct node {
     struct identity identity;
     uint64_t incarnation_before; /* Of the start before this one. */
     struct boot boot;
-    struct resume resume;     /* Once booted. */
+    struct resume resume; /* Once booted. */
+    uint64_t resume_log_at_ms;
     struct cluster_list list; /* Sorted; ids are places + 1. */
     node_id self;
     struct wal *wal; /* Owned. */
@@ -177,6 +178,8 @@ void resume_driver_question(struct node *node,
                             const struct peer_header *header,
                             struct reader *r);
 void resume_driver_answer(struct node *node, node_id from, struct reader *r);
+/* Whom it waits for, for status and log. Returns its length. */
+size_t resume_driver_text(const struct node *node, char *out, size_t size);
 /* Takes note of what the message promises. */
 void resume_driver_note(struct node *node, node_id from, const struct raft_message *message);
 
@@ -188,6 +191,8 @@ int recovery_start_replica(struct node *node,
                            struct recovery *recovery,
                            char *error,
                            size_t error_size);
+/* Q_OK when the log holds nothing, as it must before there is a map; Q_ECORRUPT with a text. */
+int recovery_expect_nothing(const struct recovery *recovery, char *error, size_t error_size);
 /* Of a node that has no log yet. */
 struct recovery *recovery_empty(void);
 void recovery_free(struct recovery *recovery);

@@ -118,6 +118,17 @@ int recovery_open_log(struct node *node, struct recovery **out, char *error, siz
     return Q_OK;
 }
 
+int recovery_expect_nothing(const struct recovery *recovery, char *error, size_t error_size)
+{
+    if (!recovery->has_state && recovery->count == 0) {
+        return Q_OK;
+    }
+    (void)snprintf(error, error_size,
+                   "wal/ holds a log, but the identity file knows no cluster: it is not the one "
+                   "that belongs to it, or was lost; " ADVICE);
+    return Q_ECORRUPT;
+}
+
 struct recovery *recovery_empty(void)
 {
     return heap_alloc(sizeof(struct recovery));

@@ -1,7 +1,10 @@
 /* Runs core/cluster/resume: the questions of a start, the answers to others', and the halt. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/os/log.h"
 #include "node/node_private.h"
+
+#include <stdio.h>
 
 #define ADVICE                                                                                     \
     "Going on could undo acknowledged writes. If the newest state of this directory still "        \
@@ -16,9 +19,26 @@ void resume_driver_start(struct node *node)
                                        .term = raft->hard.term,
                                        .last_index = raft->log.last_index};
     resume_init(&node->resume, &found, node->self, node->list.count, node->now_ms);
+    node->resume_log_at_ms = node->now_ms + BOOT_LOG_EVERY_MS;
     if (node->resume.is_done) {
         raft_resume(&node->replica.raft, node->now_ms);
     }
+}
+
+size_t resume_driver_text(const struct node *node, char *out, size_t size)
+{
+    const struct resume *resume = &node->resume;
+    size_t used = (size_t)snprintf(out, size, "waiting for");
+    for (node_id id = 1; id <= resume->voter_count && used < size; id++) {
+        if (id != resume->self && !resume->answered[id - 1]) {
+            used += (size_t)snprintf(out + used, size - used, " %s", node_address(node, id));
+        }
+    }
+    if (used < size) {
+        used +=
+            (size_t)snprintf(out + used, size - used, " to say what they remember of this node");
+    }
+    return used < size ? used : size - 1;
 }
 
 static void ask(struct node *node, node_id to)
@@ -45,7 +65,14 @@ void resume_driver_tick(struct node *node)
     for (size_t i = 0; i < count; i++) {
         ask(node, to[i]);
     }
+    if (!node->resume.is_done && node->now_ms >= node->resume_log_at_ms) {
+        char text[BOOT_TEXT_SIZE_MAX];
+        (void)resume_driver_text(node, text, sizeof text);
+        log_event(LOG_WARN, "node_resumes", "state=\"%s\"", text);
+        node->resume_log_at_ms = node->now_ms + BOOT_LOG_EVERY_MS;
+    }
     if (node->resume.is_done && !was_done) {
+        Q_MARK_IF(RESUME_GRACE_ENDS, resume_next_deadline(&node->resume) != UINT64_MAX);
         raft_resume(&node->replica.raft, node->now_ms);
     }
 }
@@ -107,6 +134,9 @@ static void halt(struct node *node,
                                             [RESUME_START_FORGOTTEN] = "a later start",
                                             [RESUME_TERM_FORGOTTEN] = "a later term",
                                             [RESUME_ENTRIES_FORGOTTEN] = "more log entries"};
+    Q_MARK_IF(RESUME_START_FORGOTTEN, verdict == RESUME_START_FORGOTTEN);
+    Q_MARK_IF(RESUME_TERM_FORGOTTEN, verdict == RESUME_TERM_FORGOTTEN);
+    Q_MARK_IF(RESUME_ENTRIES_FORGOTTEN, verdict == RESUME_ENTRIES_FORGOTTEN);
     /* This start does not count: the next one must not look newer than what the witness saw. What
      * cannot be stored now is no worse than a start more. */
     node->identity.incarnation = node->incarnation_before;

@@ -229,6 +229,9 @@ void world_turns(struct world *world)
             const char *error = NULL;
             node_turn(place->node);
             world_do_job(place);
+            if (id == world->may_stop) {
+                continue;
+            }
             if (node_health(place->node, &error) != Q_OK) {
                 print_message("# node %u: %s\n", id, error);
             }

@@ -55,6 +55,7 @@ struct world {
     struct node_options options; /* For the next starts; addresses are filled in. */
     /* May change the options of one start; NULL = takes them as they are. */
     void (*tweak)(const struct world_place *place, struct node_options *options);
+    node_id may_stop; /* This one may stop itself. */
     bool stopping;
 };
 
@@ -81,7 +82,8 @@ void world_close(struct world *world);
 void world_do_job(struct world_place *place);
 /* Hands over every message whose time has come. */
 void world_deliver(struct world *world);
-/* A turn of each node, in order of id; a node that is not healthy fails the case. */
+/* A turn of each node, in order of id; a node that is not healthy fails the case,
+ * but for the one that may stop. */
 void world_turns(struct world *world);
 /* One millisecond. */
 void world_step(struct world *world);
