@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/limits.h"
 
 #define MAGIC        UINT64_C(0x32504e5355514f51)
 #define HEADER_SIZE  32
@@ -138,6 +139,9 @@ int snapshot_file_next(struct snapshot_file *file, struct buf *out_data, bool *o
         const size_t size = read_u32(&r);
         const uint64_t checksum = read_u64(&r);
         const struct bytes data = read_bytes(&r, size);
+        if (size > FRAME_SIZE_MAX) {
+            return Q_ECORRUPT; /* No piece came in that size; do not look for its end. */
+        }
         if (!r.failed) {
             file->checksum =
                 data.size > 0 ? hash_bytes_seeded(data, file->checksum) : file->checksum;
