@@ -43,10 +43,17 @@ debug: ## everything with ASan and UBSan, into build/debug
 	@scripts/build.sh debug
 
 .PHONY: sim
-sim: ## simulator: SEEDS=100 of them, or replay one with SEED=42
+sim: ## simulator: SEEDS=100 of them, or tell one at length with SEED=42 (SET="nodes=3 keys=1")
 	@scripts/install_deps.sh run
 	@scripts/build.sh release quorate-sim
-	@build/release/quorate-sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS))
+	@build/release/quorate-sim $(if $(SEED),--seed $(SEED) --verbose,--seeds $(SEEDS)) --set "$(SET)"
+
+.PHONY: shrink
+shrink: ## make a failing seed small: SEED=42 (SET="nodes=3", SECONDS=60)
+	@scripts/install_deps.sh run
+	@scripts/build.sh release quorate-sim
+	@build/release/quorate-sim --seed $(SEED) --set "$(SET)" --shrink --tail 40 --jobs 2 \
+	    --time-limit $(SECONDS)
 
 .PHONY: sim-partitions
 sim-partitions: ## every pattern of cut links from every first leader, 3 and 5 nodes (some minutes)

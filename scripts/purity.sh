@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Proves that the pure rooms cannot reach the operating system: links the objects of core, wire and
-# base without base/os together and looks at what is still undefined.
+# base without base/os together and looks at what is still undefined. And that they keep nothing
+# between calls: no object may hold a variable that can be written, but for the table of marks
+# (docs/decisions/0012).
 #
 # usage: scripts/purity.sh [PRESET]      objects of build/PRESET, release unless told
 #        scripts/purity.sh --self-test   planted violations must be found; TAP output
@@ -14,6 +16,8 @@ cd "$(dirname "$0")/.."
 pure='memcpy|memmove|memset|memcmp|memchr|bcmp|strlen|__mem(cpy|move|set)_chk'
 pure+='|check_failed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__udivti3|__popcountdi2'
 llhttp='abort|fprintf|__fprintf_chk|stderr'
+# Variables that may be written: reachability marks, and which planted bug is on.
+variables='mark_table|plant_active'
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -36,6 +40,16 @@ leaks() {
     nm -u "$scratch/all.o" | awk '{print $2}' | grep -Ev "^($allowed)$" || true
 }
 
+# variables OBJECT...: prints the variables of the objects that can be written. Tables of addresses
+# that the loader fills in and then protects (.data.rel.ro) are none.
+variables() {
+    objdump -t "$@" | awk -F'\t' -v allowed="^($variables)$" '
+        NF == 2 { n = split($1, left, " "); m = split($2, right, " ")
+            if (left[n] ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ &&
+                left[n] !~ /^\.data\.rel\.ro/ && right[1] !~ /^0+$/ && right[m] !~ allowed)
+                print right[m] " is a variable" }'
+}
+
 # judge PURE_OBJECT... -- LIBRARY_OBJECT...: fails and says why when something leaks.
 judge() {
     local ours=() found
@@ -44,8 +58,11 @@ judge() {
         shift
     done
     shift
-    found=$(leaks "$pure|llhttp_[a-z_]*" "${ours[@]}")
-    [ $# -eq 0 ] || found+=$(leaks "$pure|$llhttp" "${ours[@]}" "$@")
+    found=$(
+        leaks "$pure|llhttp_[a-z_]*" "${ours[@]}"
+        [ $# -eq 0 ] || leaks "$pure|$llhttp" "${ours[@]}" "$@"
+        variables "${ours[@]}"
+    )
     if [ -n "$found" ]; then
         echo "not pure:"
         sort -u <<<"$found" | sed 's/^/  /'
@@ -88,7 +105,7 @@ plant() {
 
 self_test() {
     failed=0
-    echo 1..5
+    echo 1..9
     plant 1 pure "memory functions and check_failed are accepted" "" '
         #include <string.h>
         void check_failed(const char *f, int l, const char *e);
@@ -107,6 +124,18 @@ self_test() {
     plant 5 leaks "an object that hides its symbols (LTO) is refused" -flto '
         #include <stdlib.h>
         void *f(void) { return malloc(8); }'
+    plant 6 leaks "a global variable is refused" "" '
+        int count;
+        int f(void) { return ++count; }'
+    plant 7 leaks "a variable of a function that outlives the call is refused" "" '
+        int f(void) { static int count = 5; return ++count; }'
+    plant 8 leaks "a variable of a thread is refused" "" '
+        static _Thread_local int count;
+        int f(void) { return ++count; }'
+    plant 9 pure "the table of marks, and tables that nobody writes, are accepted" "-fPIE" '
+        unsigned char mark_table[100];
+        static const char *const names[] = {"a", "b"};
+        const char *f(int i) { mark_table[i] = 1; return names[i]; }'
     return $failed
 }
 

@@ -130,6 +130,14 @@ def judge_sim(wanted):
     return judge
 
 
+def judge_unreached(output, code, suite):
+    """A campaign too small to reach everything: says so, and names marks and faults."""
+    named = re.findall(r"^  mark \w+: ", output, re.M)
+    faults = re.findall(r"^  fault \w+: ", output, re.M)
+    good = code == 1 and "VIOLATION checker=marks" in output and named and faults
+    return one_case(suite, good, f"{reason_of(code)}, {len(named)} marks named")
+
+
 def judge_same_hash(output, code, suite):
     hashes = re.findall(r"^seeds=.* hash=(\S+)$", output, re.M)
     return one_case(suite, code == 0 and len(hashes) == 2 and hashes[0] == hashes[1],
@@ -242,7 +250,8 @@ def tidy_suites(everything):
                 ["bash", "-c", f"scripts/build.sh release {' '.join(rooms)} && scripts/purity.sh"],
                 judge_exit())
     if everything:
-        for name in ("tidy.py", "lint.py", "purity.sh", "run_tests_self_test.py"):
+        for name in ("tidy.py", "lint.py", "purity.sh", "determinism.sh",
+                     "run_tests_self_test.py"):
             yield Suite("tidy", f"planted violations, {name}", [f"scripts/{name}", "--self-test"],
                         judge_tap)
 
@@ -265,19 +274,28 @@ def sim_suites(everything):
         return
     sim = "build/release/quorate-sim"
     seeds = 1000 if everything else 100
-    yield Suite("sim", f"{seeds} seeds", [sim, "--seeds", seeds, "--jobs", JOBS], judge_sim(0), 600,
-                alone=True)
+    # A hundred seeds do not get everywhere; a thousand must.
+    required = ["--require-marks"] if everything else []
+    yield Suite("sim", f"{seeds} seeds", [sim, "--seeds", seeds, "--jobs", JOBS, *required],
+                judge_sim(0), 600, alone=True)
+    yield Suite("sim", "marks that one seed does not reach are named",
+                [sim, "--seeds", 1, "--require-marks"], judge_unreached)
     yield Suite("sim", "every seed that ever failed", [sim, "--seeds-file", "tests/seeds.txt"],
                 judge_sim(0), 600)
     yield Suite("sim", "every pattern of links of 3 nodes, silent and reset",
                 [sim, "--partitions", "3", "--seeds", 2 * 192, "--jobs", JOBS], judge_sim(0))
     yield Suite("sim", "a dropped acknowledged write is noticed", [sim, "--plant-selftest"],
                 judge_sim(1))
+    yield Suite("sim", "what a run is made of cannot see the machine", ["scripts/determinism.sh"],
+                judge_exit())
     # One seed in a hundred, and how many workers there are must not matter either.
     same = f"{sim} --start 400 --seeds {max(1, seeds // 100)} --jobs"
     yield Suite("sim", "the same seeds twice give the same hash",
                 ["bash", "-c", f"{same} 1 | tail -n 1; {same} 2 | tail -n 1"], judge_same_hash)
     if everything:
+        yield Suite("sim", "what must not matter leaves the hashes alone",
+                    ["scripts/sim_determinism.py", "--seeds", seeds // 100], judge_tap, 600,
+                    alone=True)
         yield Suite("sim", "30 seeds under ASan and UBSan",
                     ["bash", "-c", "scripts/build.sh debug quorate-sim >/dev/null && "
                      f"build/debug/quorate-sim --start 2000 --seeds 30 --jobs {JOBS}"],

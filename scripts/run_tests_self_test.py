@@ -7,9 +7,11 @@ import tempfile
 import time
 
 import run_tests
-from run_tests import Runner, Suite, judge_exit, judge_same_hash, judge_sim, judge_tap
+from run_tests import (Runner, Suite, judge_exit, judge_same_hash, judge_sim, judge_tap,
+                       judge_unreached)
 
 SIM_LINE = "seeds=2 hours=0.1 ops=9 faults=3 violations=%d undecided=%d hash=ab"
+UNREACHED = "echo VIOLATION checker=marks; echo '  mark A: a'; echo '  fault b: in 0'"
 
 
 def counts(script, judge=judge_tap, limit_s=20.0, deadline=None):
@@ -78,7 +80,14 @@ CASES = [
     ("a simulation without its summary fails",
      lambda: counts("echo fine", judge_sim(0)), (0, 1, 0)),
     ("two different hashes of one seed fail",
-     lambda: counts(f"echo {SIM_LINE % (0, 0)}; echo {SIM_LINE % (0, 0)}c", judge_same_hash), (0, 1, 0)),
+     lambda: counts(f"echo {SIM_LINE % (0, 0)}; echo {SIM_LINE % (0, 0)}c", judge_same_hash),
+     (0, 1, 0)),
+    ("a campaign that reaches too little and says what passes for it",
+     lambda: counts(f"{UNREACHED}; exit 1", judge_unreached), (1, 0, 0)),
+    ("a campaign that reaches too little and exits 0 fails",
+     lambda: counts(UNREACHED, judge_unreached), (0, 1, 0)),
+    ("a campaign that fails for another reason is not taken for one",
+     lambda: counts("echo VIOLATION seed=1 checker=start; exit 1", judge_unreached), (0, 1, 0)),
 ]
 
 

@@ -6,6 +6,7 @@ usage: scripts/tidy.py [ROOT]        checks a tree, prints FILE:LINE: RULE: what
 
 Every rule has a name, and every name has a plant in PLANTS: a rule without one does not pass.
 """
+import collections
 import pathlib
 import re
 import sys
@@ -236,14 +237,31 @@ def files_of(root):
                 yield name, path
 
 
+def check_marks(texts):
+    """A reachability mark is one place of the product: two would hide each other."""
+    table = "src/base/mark.h"
+    places = collections.Counter()
+    for name, text in texts.items():
+        if name.startswith("src/") and name.endswith(".c"):
+            places.update(re.findall(r"\bQ_MARK(?:_IF)?\(\s*(\w+)", blank(text)))
+    for number, line in enumerate(texts.get(table, "").split("\n"), 1):
+        row = re.match(r"\s*X\((\w+),", line)
+        if row and places[row.group(1)] != 1:
+            yield table, number, "mark-place", (f"{row.group(1)} is marked in "
+                                                f"{places[row.group(1)]} places; exactly one")
+
+
 def check_tree(root):
+    texts = {}
     for name, path in files_of(root):
-        text = path.read_bytes().decode("utf-8", errors="replace")
-        for number, rule, advice in check_file(root, name, text):
+        texts[name] = path.read_bytes().decode("utf-8", errors="replace")
+        for number, rule, advice in check_file(root, name, texts[name]):
             yield name, number, rule, advice
+    yield from check_marks(texts)
 
 
 HEADER = "/* A header of the self-test. */\n"
+MARKS = '#define Q_MARK_MAP(X) \\\n    X(A, "text")\n'
 LONG_FUNCTION = "int long_one(void)\n{\n" + "    f();\n" * FUNCTION_MAX + "}\n"
 # rule -> files that break it and nothing else. Several trees where a rule has several sides.
 PLANTS = [
@@ -286,6 +304,9 @@ PLANTS = [
     ("banned-call", {"tests/unit/a_test.c": "strcpy(a, b);\n"}, None),
     ("line-comment", {"src/core/a.c": "int a; // no\n"}, None),
     ("header-comment", {"src/core/a.h": "int a;\n"}, None),
+    ("mark-place", {"src/base/mark.h": HEADER + MARKS, "src/core/a.c": "/* Q_MARK(A); */\n"}, None),
+    ("mark-place", {"src/base/mark.h": HEADER + MARKS, "src/core/a.c": "Q_MARK(A);\n",
+                    "src/node/a.c": "Q_MARK_IF(A, b);\n"}, None),
 ]
 CLEAN = {
     "src/core/raft/a.c": '#include "core/raft/a.h"\n\n#include "base/bytes.h"\n\n'
@@ -297,6 +318,8 @@ CLEAN = {
     "src/node/a.c": '#include "store/engine.h"\n\nint b = a->time(1);\n',
     "src/node/long.c": LONG_FUNCTION.replace("    f();\n", "", 3),
     "sim/a.c": '#include "sim/world.h"\n',
+    "src/base/mark.h": HEADER + MARKS,
+    "src/core/mark.c": "Q_MARK_IF(A, b);\n",
     "docs/a.md": "[This](a.md), [that](../src/wire/http.c#l1), [web](https://quorate.example/).\n",
 }
 

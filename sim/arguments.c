@@ -7,6 +7,7 @@
 
 static const char USAGE[] =
     "usage: quorate-sim --seed S | --seeds N [--start S] | --seeds-file PATH | --partitions N\n"
+    "                   | --crash-states [--seed S]\n"
     "  --set PAIRS        options instead of drawn ones, as \"nodes=3 kill_every_us=0\"; "
     "repeatable\n"
     "  --options          print all options and their bounds; --help: this\n"
@@ -17,6 +18,11 @@ static const char USAGE[] =
     "  --partitions N     every pattern of cut links from every leader, N = 3 or 5 nodes\n"
     "  --pattern P        of these only that pattern\n"
     "  --leader L         and only that first leader\n"
+    "  --crash-states     crash short workloads everywhere and recover each state that is left\n"
+    "  --workload NAME    of these only that workload\n"
+    "  --limit N          and of each at most so many states\n"
+    "  --again N          crash every Nth state again while it recovers (default 16; 0 = none)\n"
+    "  --cut N            only that crash, with --verbose told at length\n"
     "  --jobs J           worker processes (default 1)\n"
     "  --time-limit SEC   start no new seed after this long; with --shrink, stop then\n"
     "  --hashes           one line a seed with the hash of its run\n"
@@ -25,8 +31,9 @@ static const char USAGE[] =
     "  --stop             stop at the first violation\n"
     "  --plant NAME       switch a planted bug on (builds with QUORATE_PLANTS only)\n"
     "  --plant-selftest   drop one acknowledged write: the checkers must see it\n"
-    "Last line: seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X. Exit status:\n"
-    "0 clean, 1 a violation, 2 wrong usage.\n";
+    "Last line: seeds=N hours=H ops=N faults=N violations=N undecided=N hash=X, or of\n"
+    "--crash-states: states=N recoveries=N workloads=N violations=N hash=X. Exit status: 0 clean,\n"
+    "1 a violation, 2 wrong usage.\n";
 
 struct parser {
     struct arguments *out;
@@ -96,6 +103,9 @@ enum number_kind {
     NUMBER_TAIL,
     NUMBER_PATTERN,
     NUMBER_LEADER,
+    NUMBER_LIMIT,
+    NUMBER_AGAIN,
+    NUMBER_CUT,
     NUMBER_KINDS
 };
 
@@ -112,6 +122,9 @@ static const struct number_argument {
     [NUMBER_TAIL] = {"--tail", 0, 100000},
     [NUMBER_PATTERN] = {"--pattern", 0, UINT32_MAX},
     [NUMBER_LEADER] = {"--leader", 1, NODES_MAX},
+    [NUMBER_LIMIT] = {"--limit", 1, INT64_MAX},
+    [NUMBER_AGAIN] = {"--again", 0, INT64_MAX},
+    [NUMBER_CUT] = {"--cut", 0, INT64_MAX},
 };
 
 static void set_number(struct arguments *out, enum number_kind kind, uint64_t value)
@@ -133,6 +146,9 @@ static void set_number(struct arguments *out, enum number_kind kind, uint64_t va
         out->pattern = value;
         break;
     case NUMBER_LEADER: out->leader = value; break;
+    case NUMBER_LIMIT: out->crash.limit = value; break;
+    case NUMBER_AGAIN: out->crash.again = value; break;
+    case NUMBER_CUT: out->crash.only_cut = value; break;
     case NUMBER_KINDS: break;
     }
 }
@@ -144,6 +160,10 @@ static bool parse_valued(const struct parser *parser, const char *name, const ch
     }
     if (strcmp(name, "--seeds-file") == 0) {
         parser->out->seeds_file = value;
+        return true;
+    }
+    if (strcmp(name, "--workload") == 0) {
+        parser->out->crash.workload = value;
         return true;
     }
     if (strcmp(name, "--set") == 0) {
@@ -188,6 +208,8 @@ static bool parse_flag(const struct parser *parser, const char *name)
         out->requires_marks = true;
     } else if (strcmp(name, "--shrink") == 0) {
         out->shrinks = true;
+    } else if (strcmp(name, "--crash-states") == 0) {
+        out->wants_crashes = true;
     } else if (strcmp(name, "--options") == 0) {
         out->lists = true;
     } else if (strcmp(name, "--help") == 0) {
@@ -228,6 +250,25 @@ static bool choose_partitions(const struct parser *parser)
     return true;
 }
 
+/* Crash states have nothing to do with seeds of worlds but the seed, the jobs and some flags. */
+static bool choose_crashes(const struct parser *parser)
+{
+    struct arguments *out = parser->out;
+    struct crash_options *crash = &out->crash;
+    if (out->campaign.seed_count > (out->has_seed ? 1 : 0) || out->seeds_file != NULL ||
+        option_changes_partition_nodes(&out->campaign.changes) > 0 || out->shrinks) {
+        return refuse(parser, "--crash-states", "not with other things to run");
+    }
+    if (crash->only_cut != CRASH_NO_CUT && crash->workload == NULL) {
+        return refuse(parser, "--cut", "only with --workload");
+    }
+    crash->seed = out->campaign.first_seed;
+    crash->jobs = out->campaign.jobs;
+    crash->verbose = out->campaign.verbose;
+    crash->stop_at_violation = out->campaign.stop_at_violation;
+    return true;
+}
+
 static bool check_together(const struct parser *parser)
 {
     struct arguments *out = parser->out;
@@ -235,6 +276,13 @@ static bool check_together(const struct parser *parser)
     const size_t selftest = option_find("selftest");
     if (out->lists || out->helps) {
         return true;
+    }
+    if (out->wants_crashes) {
+        return choose_crashes(parser);
+    }
+    if (out->crash.workload != NULL || out->crash.limit > 0 ||
+        out->crash.only_cut != CRASH_NO_CUT || out->crash.again != CRASH_AGAIN_DEFAULT) {
+        return refuse(parser, "--workload, --limit, --again, --cut", "only with --crash-states");
     }
     if (changes->is_given[selftest] && out->campaign.seed_count == 0 && out->seeds_file == NULL) {
         out->campaign.seed_count = 1;
@@ -269,6 +317,8 @@ bool arguments_parse(
 {
     const struct parser parser = {.out = out, .error = out_error, .error_size = error_size};
     out->campaign.jobs = 1;
+    out->crash.again = CRASH_AGAIN_DEFAULT;
+    out->crash.only_cut = CRASH_NO_CUT;
     out->campaign.origin.program = count > 0 ? values[0] : "quorate-sim";
     for (int i = 1; i < count; i++) {
         if (parse_flag(&parser, values[i])) {

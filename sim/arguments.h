@@ -3,6 +3,7 @@
 #define Q_SIM_ARGUMENTS_H
 
 #include "sim/campaign.h"
+#include "sim/crash/crash.h"
 
 struct arguments {
     struct campaign_options campaign;
@@ -17,6 +18,8 @@ struct arguments {
     bool has_pattern;
     uint64_t pattern;
     uint64_t leader; /* 0 = each. */
+    bool wants_crashes;
+    struct crash_options crash; /* Seed, jobs and flags are those of the campaign. */
 };
 
 /* False, and what is wrong in `out_error`, when the arguments are not to be followed. With planted

@@ -255,6 +255,8 @@ static void send_slots(struct client *client)
     if (client->sent_count == 0) {
         return;
     }
+    const size_t size = buf_size(&client->request);
+    world->request_size_max = size > world->request_size_max ? size : world->request_size_max;
     events_push(&world->events,
                 (struct event){.at_us = world->now_us + prng_below(&world->prng, 500),
                                .kind = EVENT_REQUEST,
@@ -353,7 +355,13 @@ void client_request(struct client *client, const struct event *event)
     if (cut) {
         world_trace(world, "client %u goes away in the middle of its request", client->number);
         client_disconnect(client);
-    } else if (draw_ppm(&world->prng, world->options.client_slow_ppm)) {
+        host_touch(host);
+        return;
+    }
+    for (size_t i = 0; i < client->sent_count; i++) {
+        watch_asked(world, host->id, &client->slots[client->sent[i]].operation);
+    }
+    if (draw_ppm(&world->prng, world->options.client_slow_ppm)) {
         dawdle(client);
     }
     host_touch(host);
@@ -448,6 +456,7 @@ void client_collect(struct client *client)
         return;
     }
     struct buf *output = session_output(client->session);
+    check_session(&world->violation, session_input_size(client->session), buf_size(output));
     const bool cut = buf_size(output) > 0 && draw_ppm(&world->prng, world->options.client_cut_ppm);
     size_t left = buf_size(output);
     left = cut ? (size_t)prng_below(&world->prng, left) : left;

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/os/heap.h"
+#include "sim/digest.h"
 #include "sim/draw.h"
 
 struct sim_engine {
@@ -17,6 +18,7 @@ struct sim_engine {
     bool is_off;
     uint64_t rotten_which; /* Keys whose hash mod `rotten_of` is this; rotten_of 0 = none. */
     uint64_t rotten_of;
+    uint64_t digest; /* Of what `inner` holds. */
 };
 
 static struct sim_engine *of(struct engine *engine)
@@ -51,7 +53,7 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
     if (sim->is_off) {
         return Q_EIO;
     }
-    const int err = sim->inner->ops->write(sim->inner, operations, count);
+    const int err = digest_write(&sim->digest, sim->inner, operations, count);
     if (err == Q_OK && draw_ppm(&sim->prng, sim->flush_ppm)) {
         return sim->inner->ops->flush(sim->inner, true);
     }
@@ -168,6 +170,7 @@ void sim_engine_power_on(struct engine *engine)
     const uint64_t unflushed = memory_engine_unflushed(sim->inner);
     memory_engine_crash(sim->inner, (size_t)prng_below(&sim->prng, unflushed + 1));
     sim->is_off = false;
+    sim->digest = digest_of(sim->inner);
 }
 
 void sim_engine_wipe(struct engine *engine)
@@ -176,4 +179,10 @@ void sim_engine_wipe(struct engine *engine)
     sim->inner->ops->close(sim->inner);
     sim->inner = memory_engine_new();
     sim->rotten_of = 0;
+    sim->digest = 0;
+}
+
+uint64_t sim_engine_digest(struct engine *engine)
+{
+    return of(engine)->digest;
 }

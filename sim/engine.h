@@ -23,5 +23,7 @@ void sim_engine_power_off(struct engine *engine);
 void sim_engine_power_on(struct engine *engine);
 /* Everything is lost: a new disk. */
 void sim_engine_wipe(struct engine *engine);
+/* A hash of everything it holds (sim/digest), at no cost. 0 before it was first powered on. */
+uint64_t sim_engine_digest(struct engine *engine);
 
 #endif

@@ -58,6 +58,8 @@ void fault_resign(struct world *world);
 /* fault_restarts.c: */
 void fault_stop(struct world *world);
 void fault_stop_end(struct world *world, uint64_t what);
+/* The process is told to stop, and is down for so long then. */
+void faults_stop(struct host *host, uint64_t down_us);
 void fault_rolling(struct world *world);
 void fault_rolling_end(struct world *world, uint64_t what);
 void fault_crash_loop(struct world *world);

@@ -22,8 +22,9 @@ static struct host *unpack(struct world *world, uint64_t what)
 
 /* ---- orderly stop, the steps of server/lifecycle.c ---- */
 
-static void begin_stop(struct world *world, struct host *host, uint64_t down_us)
+void faults_stop(struct host *host, uint64_t down_us)
 {
+    struct world *world = host->world;
     struct host_stop *stop = &host->stop;
     if (stop->stage != STOP_NONE) {
         return;
@@ -83,7 +84,7 @@ void fault_stop(struct world *world)
 {
     struct host *host = fault_pick_host(world);
     if (host != NULL) {
-        begin_stop(world, host, fault_draw_length(world));
+        faults_stop(host, fault_draw_length(world));
     }
 }
 
@@ -130,7 +131,7 @@ void fault_rolling_end(struct world *world, uint64_t what)
     struct host *host = &world->hosts[rolling->next++];
     rolling->since_us = world->now_us;
     if (host->node != NULL && !host_is_paused(host)) {
-        begin_stop(world, host, prng_between(&world->prng, 50, 2000) * MILLISECOND);
+        faults_stop(host, prng_between(&world->prng, 50, 2000) * MILLISECOND);
     }
     fault_ends_after(world, FAULT_ROLLING, prng_between(&world->prng, 100, 3000) * MILLISECOND, 0);
 }

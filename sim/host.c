@@ -210,14 +210,21 @@ static void check_duties(struct host *host, struct mirror *mirror)
         check_heartbeats(&world->oracle, mirror, peer, (now_us - since_us) / MILLISECOND,
                          world->options.heartbeat_ms);
     }
+    /* What was compacted away may wait for the device: nobody waits for that. */
+    const bool owes = mirror->durable_last < mirror->last_index;
     uint64_t busy_us = 0;
-    if (host->log_is_busy && host->log_looked_us >= host->log_started_us) {
+    if (owes && host->log_is_busy && host->log_looked_us >= host->log_started_us) {
         busy_us = now_us - host->log_looked_us + 1; /* 0 would mean that nothing is written. */
     }
     host->log_looked_us = now_us;
     const uint64_t step_max_us = 2 * MILLISECOND * world->options.heartbeat_ms;
     check_leader_disk(&world->oracle, mirror, busy_us < step_max_us ? busy_us : step_max_us,
                       world->options.election_max_ms);
+}
+
+size_t host_waiting_bytes_max(const struct sim_options *options)
+{
+    return options->parked_max < 1000 ? (size_t)256 * 1024 : WAITING_BYTES_MAX;
 }
 
 static void check_turn(struct host *host, const struct raft *raft)
@@ -255,6 +262,14 @@ static void check_turn(struct host *host, const struct raft *raft)
         check_candidate_contact(oracle, mirror, count_heard(host));
     }
     check_bounds(oracle, mirror, raft);
+    struct node_load load;
+    node_load(host->node, &load);
+    /* One that fails may have stopped between two entries of a batch. */
+    if (!load.is_installing && node_health(host->node, &error) == Q_OK) {
+        check_digest(oracle, host->id, raft->applied_index, sim_engine_digest(host->engine));
+    }
+    check_load(oracle, mirror, world->options.parked_max, host_waiting_bytes_max(&world->options),
+               &load);
     if (mirror->role != mirror->role_before || mirror->term != mirror->term_before) {
         static const char *const ROLES[] = {"follower", "pre-candidate", "candidate", "leader"};
         world_trace(world, "node %u: %s in term %llu -> %s in term %llu, commit %llu of %llu",
@@ -491,8 +506,7 @@ void host_log(struct host *host, const struct event *event)
     if (result == Q_OK) {
         const uint64_t syncs = disk_sync_count(host->disk);
         result = wal_job_sync(node_wal(host->node));
-        if (result == Q_OK && disk_sync_count(host->disk) > syncs &&
-            !damage_is_judged_here(host)) {
+        if (result == Q_OK && disk_sync_count(host->disk) > syncs && !damage_is_judged_here(host)) {
             mirror_job_synced(&oracle->mirrors[host->id]);
             check_durable_vote(oracle, &oracle->mirrors[host->id]);
         }

@@ -46,6 +46,7 @@ static void set_node_options(struct host *host, struct node_options *out)
                                  .append_size_max = options->append_size_max,
                                  .apply_size_max = options->apply_size_max,
                                  .parked_max = options->parked_max,
+                                 .waiting_bytes_max = host_waiting_bytes_max(options),
                                  .inflight_max = options->inflight_max,
                                  .seed = prng_next(&host->world->prng)};
     set_address(out->self, host->id);

@@ -46,7 +46,7 @@ static void judge_states(struct world *world)
         struct host *host = &world->hosts[id];
         const struct raft *raft = host_raft(host);
         const uint64_t hash = raft == NULL ? 0 : node_state_hash(host->node);
-        if (hash != 0 || atlas_is_in_core(world, id)) {
+        if (raft != NULL && (hash != 0 || atlas_is_in_core(world, id))) {
             check_state_hash(&world->oracle, id, raft->applied_index, hash);
         }
     }
@@ -95,5 +95,6 @@ void judge_run(struct world *world)
         judge_states(world);
         judge_history(world);
         judge_local_reads(world);
+        alone_judge(world);
     }
 }

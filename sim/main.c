@@ -105,6 +105,9 @@ int main(int count, char **values)
     }
     log_configure(arguments.campaign.verbose ? LOG_DEBUG : LOG_OFF, false);
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* The trace stays in step with the node's log. */
+    if (arguments.wants_crashes) {
+        return crash_campaign(&arguments.crash);
+    }
     struct campaign_result result = {0};
     if (arguments.seeds_file != NULL && !run_file(&arguments, &result)) {
         return 2;

@@ -13,8 +13,8 @@
 #include "base/os/buf.h"
 #include "sim/options.h"
 
-#define X(...) +1
-enum { OPTION_COUNT = 0 OPTION_MAP(X) NETWORK_OPTION_MAP(X) FAULT_MAP(X) };
+#define X(...) 0,
+enum { OPTION_COUNT = sizeof((const char[]){OPTION_MAP(X) NETWORK_OPTION_MAP(X) FAULT_MAP(X)}) };
 #undef X
 
 struct option {

@@ -188,7 +188,7 @@ static void make_hot(struct sim_options *out, struct prng *prng)
 static void make_lagging(struct sim_options *out, struct prng *prng)
 {
     static const enum fault_class CLASSES[] = {FAULT_PARTITION, FAULT_KILL, FAULT_POWER,
-                                               FAULT_RESIGN};
+                                               FAULT_RESIGN, FAULT_DISK_FULL};
     if (prng_chance(prng, 3, 4)) {
         switch_faults_off(out); /* Too many at once, and nobody gets anywhere. */
     }

@@ -9,12 +9,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LIMIT_MIN_MS     2000
 #define LIMIT_FACTOR     4 /* A smaller run may take so many times as long as the first. */
 #define FINE_ENOUGH      16
+#define COMMON_PPM       100000
 #define VARIATIONS_FIRST 2
-#define VARIATIONS_LAST  16 /* When these bring nothing more, it is small enough. */
+#define VARIATIONS_LAST  64 /* When these bring nothing more, it is small enough. */
 
 /* What is cut by number and not made plain at once. */
 static const char *const SIZES[] = {"nodes", "clients",  "operations",   "duration_us",
@@ -69,13 +71,24 @@ static uint64_t limit_ms(const struct shrinker *shrinker)
     return left_ms < shrinker->attempt_limit_ms ? left_ms : shrinker->attempt_limit_ms;
 }
 
+/* The numbers of faults that cannot happen say nothing. */
+static void forget_unused(struct sim_options *options)
+{
+    for (size_t i = 0; i < FAULT_CLASSES; i++) {
+        if (options->fault_interval_us[i] == 0) {
+            memset(options->only_faults.bits[i], 0, sizeof options->only_faults.bits[i]);
+        }
+    }
+}
+
 /* Takes these options when they, or a variation of them, fail in the same way. */
-static bool try(struct shrinker *shrinker, const struct sim_options *options)
+static bool try(struct shrinker *shrinker, struct sim_options *options)
 {
     const char *error = NULL;
     if (is_late(shrinker) || !sim_options_fit(options, &error)) {
         return false;
     }
+    forget_unused(options);
     struct sim_options tries[SHRINK_JOBS_MAX];
     struct attempt ends[SHRINK_JOBS_MAX];
     uint32_t next = 0;
@@ -209,6 +222,21 @@ static void cut_size(struct shrinker *shrinker, size_t number)
     }
 }
 
+/* What is still on and rare had better be common: then the failure comes soon in short runs too. */
+static void make_common(struct shrinker *shrinker)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *option = option_at(i);
+        const uint64_t value = option_get(&shrinker->best, i);
+        const size_t size = strlen(option->name);
+        const bool is_rate = size > 4 && strcmp(option->name + size - 4, "_ppm") == 0;
+        if (is_rate && value != option->plain && value < COMMON_PPM && option->max >= COMMON_PPM) {
+            (void)try_size(shrinker, i, COMMON_PPM);
+        }
+    }
+    tell(shrinker, "common what is rare");
+}
+
 static void cut_sizes(struct shrinker *shrinker)
 {
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
@@ -313,6 +341,7 @@ bool shrink(struct sim_options *options, const struct shrink_limits *limits)
             shrinker->progressed = false;
             cut_end(shrinker);
             make_plain(shrinker);
+            make_common(shrinker);
             cut_sizes(shrinker);
             cut_faults(shrinker);
             if (!shrinker->progressed) {

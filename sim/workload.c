@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-#define FILLER_KEYS 16
-
 void workload_init(struct workload *workload, uint64_t seed, const struct sim_options *options)
 {
     Q_CHECK(options->keys_per_class > 0 && options->keys_per_class <= WORKLOAD_KEYS_MAX);
@@ -127,7 +125,7 @@ static void draw_filler(struct workload *workload, struct operation *out)
     out->kind = HISTORY_WRITE;
     out->filler_size = workload->filler_size;
     (void)snprintf(out->key, sizeof out->key, "f%u",
-                   (unsigned)prng_below(&workload->prng, FILLER_KEYS));
+                   (unsigned)prng_below(&workload->prng, WORKLOAD_FILLER_KEYS));
     draw_value(workload, out);
 }
 

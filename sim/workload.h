@@ -15,9 +15,10 @@
 #include "sim/options.h"
 #include "sim/resp_reader.h"
 
-#define WORKLOAD_KEYS_MAX  8 /* Per class. */
-#define WORKLOAD_CLASSES   4
-#define WORKLOAD_TEXT_SIZE 4096
+#define WORKLOAD_KEYS_MAX    8 /* Per class. */
+#define WORKLOAD_CLASSES     4
+#define WORKLOAD_FILLER_KEYS 16
+#define WORKLOAD_TEXT_SIZE   4096
 
 enum key_class { KEY_REGISTER, KEY_STRING, KEY_LIST, KEY_COUNTER };
 

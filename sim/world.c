@@ -5,6 +5,7 @@
 #include "base/os/heap.h"
 #include "sim/atlas.h"
 #include "sim/draw.h"
+#include "sim/footprint.h"
 #include "sim/heap_count.h"
 
 #include <stdio.h>
@@ -128,6 +129,7 @@ static void step_fire(struct world *world)
     if (enumerates) {
         partitions_step(world);
     }
+    watch_progress(world);
     if (world->now_us < world->phase_until_us) {
         return;
     }
@@ -193,10 +195,26 @@ static bool is_for_dead_process(const struct world *world, const struct event *e
            (event->kind != EVENT_MESSAGE && event->incarnation != host->incarnation);
 }
 
+static void find_footprint(const struct world *world, struct footprint *out)
+{
+    /* Partitions by enumeration write for as long as they last. */
+    const uint32_t planned = world->options.operation_count;
+    const struct footprint_load load = {
+        .operations = world->operations_done > planned ? world->operations_done : planned,
+        .filler_size = world->workload.filler_size,
+        .filler_keys = WORKLOAD_FILLER_KEYS,
+        .request_size_max = world->request_size_max};
+    footprint_of(&world->options, &load, out);
+}
+
 static void sample(struct world *world)
 {
+    struct footprint footprint;
+    find_footprint(world, &footprint);
     for (node_id id = 1; id <= world->options.node_count; id++) {
         host_sample(&world->hosts[id]);
+        footprint_check_disk(&world->violation, &footprint, id,
+                             disk_used_bytes(world->hosts[id].disk));
     }
     events_push(&world->events,
                 (struct event){.at_us = world->now_us + SAMPLE_US, .kind = EVENT_SAMPLE});
@@ -258,6 +276,9 @@ void world_run_until(struct world *world, uint64_t until_us)
             violation_report(&world->violation, "liveness", "the run does not end");
         }
     }
+    if (until_us != UINT64_MAX && world->phase != PHASE_OVER && !world->violation.found) {
+        world->now_us = until_us;
+    }
 }
 
 /* ---- the world ---- */
@@ -314,10 +335,16 @@ void world_free(struct world *world)
     heap_free(world);
 }
 
-/* Everything the seed allocated must be gone by now. */
-static void judge_heap(struct world_result *result, size_t live_before)
+static void judge_heap(struct world *world, size_t peak)
 {
-    result->heap_peak = heap_count_peak() - live_before;
+    struct footprint footprint;
+    find_footprint(world, &footprint);
+    footprint_check_heap(&world->violation, &footprint, peak);
+}
+
+/* Everything the seed allocated must be gone by now. */
+static void judge_leaks(struct world_result *result, size_t live_before)
+{
     if (heap_count_live() != live_before) {
         violation_report(&result->violation, "leak", "%zu bytes are left at the end, %zu before",
                          heap_count_live(), live_before);
@@ -331,6 +358,8 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
     marks_clear();
     struct world *world = world_new(options);
     world_run_until(world, UINT64_MAX);
+    const size_t heap_peak = heap_count_peak() - live_before; /* Without what judges need. */
+    judge_heap(world, heap_peak);
     judge_run(world);
     if (world->violation.found) {
         world_trace(world, "VIOLATION of %s: %s", world->violation.checker,
@@ -347,10 +376,11 @@ void world_run(const struct sim_options *options, struct world_result *out_resul
                                         .hash = world->hash,
                                         .has_ended = true,
                                         .undecided = world->undecided,
+                                        .heap_peak = heap_peak,
                                         .partition = world->partition_watch.figures,
                                         .coverage = world->coverage,
                                         .violation = world->violation};
     memcpy(out_result->faults_by_class, world->faults_by_class, sizeof world->faults_by_class);
     world_free(world);
-    judge_heap(out_result, live_before);
+    judge_leaks(out_result, live_before);
 }

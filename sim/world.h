@@ -18,6 +18,7 @@
 #include "node/node.h"
 #include "sim/check/checks.h"
 #include "sim/check/history.h"
+#include "sim/check/progress.h"
 #include "sim/client.h"
 #include "sim/clock.h"
 #include "sim/coverage.h"
@@ -142,7 +143,8 @@ struct world {
     struct workload workload;
     uint32_t operations_left;
     uint32_t operations_done;
-    uint32_t closing_next; /* Key whose closing read comes next. */
+    size_t request_size_max; /* Of what one client sent in one go so far. */
+    uint32_t closing_next;   /* Key whose closing read comes next. */
     uint32_t closing_done;
     struct history *history;
     struct buf closings[WORKLOAD_KEYS_MAX * WORKLOAD_CLASSES]; /* Results of closing reads. */
@@ -154,6 +156,8 @@ struct world {
     bool has_damage[DAMAGE_KINDS]; /* Each comes once. */
     uint64_t calm_until_us;        /* No fault begins before: sim/damage. */
     struct partition_watch partition_watch;
+    struct progress progress;
+    uint64_t writes_asked[NODES_MAX + 1]; /* By the node asked. */
     uint64_t fault_count;
     uint64_t faults_by_class[FAULT_CLASSES]; /* Those left out counted too. */
     uint64_t event_count;
@@ -216,6 +220,8 @@ void host_resume(struct host *host);
 
 /* host.c: */
 void host_env_init(struct host *host);
+/* The node's limit. Where few requests may wait, few bytes may: both are met in the same runs. */
+size_t host_waiting_bytes_max(const struct sim_options *options);
 /* Its group's raft; NULL while the process is down or does not know its cluster yet. */
 const struct raft *host_raft(const struct host *host);
 /* Before the process does anything: it has found all it had promised to keep. */
@@ -229,6 +235,16 @@ void host_touch(struct host *host);
 void host_turn(struct host *host);
 /* Compares its state with the other nodes' when it is at a new index. */
 void host_sample(struct host *host);
+
+/* alone.c: */
+/* Starts each node on its own disk alone and compares its state. Nothing may come after it. */
+void alone_judge(struct world *world);
+
+/* watch.c: */
+/* A look at whether the cluster goes on as it should while there are faults. */
+void watch_progress(struct world *world);
+/* The node has been given the operation. */
+void watch_asked(struct world *world, node_id id, const struct operation *operation);
 
 /* faults.c, fault_links.c: */
 void faults_init(struct world *world);

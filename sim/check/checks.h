@@ -8,6 +8,7 @@
 #define Q_SIM_CHECK_CHECKS_H
 
 #include "base/bytes.h"
+#include "node/node.h"
 #include "sim/check/oracle.h"
 
 /* [1] One leader per term; nobody names a leader that did not win that term. */
@@ -30,8 +31,18 @@ void check_committed(struct oracle *oracle, const struct mirror *mirror);
 void check_leader_completeness(struct oracle *oracle, const struct mirror *mirror);
 /* [8] Equal state at equal applied index. */
 void check_state_hash(struct oracle *oracle, node_id node, raft_index applied, uint64_t hash);
+/* [8] The same, after every turn, by a hash that is kept with each write. */
+void check_digest(struct oracle *oracle, node_id node, raft_index applied, uint64_t digest);
 /* [13] Everything bounded is within its bounds. */
 void check_bounds(struct oracle *oracle, const struct mirror *mirror, const struct raft *raft);
+/* [13] After a turn: what the node holds, given the limits it was started with. */
+void check_load(struct oracle *oracle,
+                const struct mirror *mirror,
+                size_t requests_max,
+                size_t request_bytes_max,
+                const struct node_load *load);
+/* [13] After a session has been given a turn: bytes not parsed and replies not taken. */
+void check_session(struct violation *violation, size_t input, size_t output);
 /* [11] The repeat of a request id is answered as the first time. */
 void check_repeat(struct violation *violation,
                   struct bytes request_id,

@@ -88,6 +88,8 @@ struct index_record {
     uint64_t state_hash;        /* State after applying it, when a sample was taken. */
     bool has_state_hash;
     node_id state_from;
+    uint64_t digest;     /* Of the engine at the end of a turn that had applied it. */
+    node_id digest_from; /* NODE_NONE = there was no such turn. */
 };
 
 struct term_record {

@@ -26,6 +26,12 @@
 #define INFLIGHT_BYTES_MAX    ((size_t)8 * 1024 * 1024)
 /* Proposals accepted but not committed, bytes per group: past it clients are told BUSY. */
 #define UNCOMMITTED_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* Requests in flight in a node, encoded, in sum: past it clients are told BUSY. Their number alone
+ * would let 65,536 of the largest in. */
+#define WAITING_BYTES_MAX ((size_t)256 * 1024 * 1024)
+/* Messages to peers that wait for the log device: while it hangs each heartbeat adds one. Past it
+ * they are lost, as on a network. */
+#define GATED_MESSAGES_MAX 4096
 /* Entries applied in one go, so that a loop turn stays short. */
 #define APPLY_BYTES_MAX ((size_t)1024 * 1024)
 /* Log kept in memory and on disk behind the applied index for followers that lag. */

@@ -4,8 +4,8 @@
  * of the plant is left in the binary. A build with QUORATE_PLANTS chooses one at run time
  * (`quorate-sim --plant B01`; test programs: QUORATE_PLANT=B01). The list of plants is this one
  * table: name, what catches it, what it is. Bnn is a row of the catalogue of real bugs, others have
- * a word. What catches it is `sim` or a test program, test_<that name>; scripts/sim_plants.py runs
- * it. docs/internals/sim.md says how long that takes.
+ * a word. What catches it is `sim`, or running the same seeds `twice`, or a test program,
+ * test_<that name>; scripts/sim_plants.py runs it. docs/internals/sim.md says how long that takes.
  */
 #ifndef Q_BASE_PLANT_H
 #define Q_BASE_PLANT_H
@@ -104,6 +104,8 @@
     X(STALE, sim, "an old copy of a data directory is not noticed")                                \
     X(TAILACK, unit_core_raft_paper_leader,                                                        \
       "after a snapshot the log behind it is acknowledged unseen")                                 \
+    X(NONDET, twice, "an election timeout follows an address")                                     \
+    X(NONDETCLOCK, twice, "the node reads the machine's clock past env")                           \
     X(VOTELOG, sim, "a vote is granted to a candidate with a shorter log")
 
 enum plant {
@@ -116,8 +118,11 @@ enum plant {
 #if defined(QUORATE_PLANTS)
 extern enum plant plant_active; /* Defined in plant.c; set once before anything runs. */
 #define Q_PLANT(name) (plant_active == PLANT_##name)
+/* For NONDETCLOCK: a clock that no simulator knows of. Lives in base/os/clock.c. */
+unsigned long long plant_clock_ns(void);
 #else
-#define Q_PLANT(name) false
+#define Q_PLANT(name)    false
+#define plant_clock_ns() 0ULL
 #endif
 
 #endif

@@ -91,6 +91,11 @@ void session_input_added(struct session *session, size_t size)
     session->is_reading = false;
 }
 
+size_t session_input_size(const struct session *session)
+{
+    return buf_size(&session->input);
+}
+
 struct buf *session_output(struct session *session)
 {
     return &session->output;

@@ -54,6 +54,8 @@ void session_free(struct session *session);
 
 /* Room to read into, at least `size` bytes. */
 uint8_t *session_input_reserve(struct session *session, size_t size);
+/* Bytes that arrived and are not handled yet: an unfinished command, or those held back. */
+size_t session_input_size(const struct session *session);
 /* `size` bytes arrived: handles every whole command. */
 void session_input_added(struct session *session, size_t size);
 /* What has to be written; the owner trims what it wrote. */

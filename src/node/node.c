@@ -402,6 +402,21 @@ uint64_t node_state_hash(struct node *node)
     return node->booted && !snapshot_is_installing(node) ? machine_hash(&node->replica.machine) : 0;
 }
 
+void node_load(const struct node *node, struct node_load *out_load)
+{
+    const struct replica *replica = &node->replica;
+    *out_load = (struct node_load){.requests = node->request_count,
+                                   .request_bytes = node->request_bytes,
+                                   .gated_messages = replica->gated_count,
+                                   .gated_bytes = replica->gated_bytes,
+                                   .is_installing = snapshot_is_installing(node)};
+    if (node->booted) {
+        out_load->payloads = (size_t)(replica->payload_last + 1 - replica->payload_first);
+        out_load->id_rows = replica->machine.meta.id_rows;
+        out_load->id_bytes = replica->machine.meta.id_bytes;
+    }
+}
+
 static void peer_status(const struct node *node, size_t i, struct node_peer_status *out)
 {
     const struct peer *peer = &node->peers[i];

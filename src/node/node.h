@@ -37,11 +37,12 @@ struct node_options {
     uint64_t value_size_max;
     uint64_t log_keep_bytes;
     uint64_t wal_segment_size;
-    size_t append_size_max; /* Of one AppendEntries message; 0 = APPEND_SIZE_MAX. */
-    size_t apply_size_max;  /* Applied in one go; 0 = APPLY_BYTES_MAX. */
-    size_t inflight_max;    /* Appends under way to one follower; 0 = INFLIGHT_MESSAGES_MAX. */
-    size_t parked_max;      /* Requests waiting for anything; past it BUSY. */
-    uint64_t seed;          /* Randomness comes from here alone. */
+    size_t append_size_max;   /* Of one AppendEntries message; 0 = APPEND_SIZE_MAX. */
+    size_t apply_size_max;    /* Applied in one go; 0 = APPLY_BYTES_MAX. */
+    size_t inflight_max;      /* Appends under way to one follower; 0 = INFLIGHT_MESSAGES_MAX. */
+    size_t parked_max;        /* Requests waiting for anything; past it BUSY. */
+    size_t waiting_bytes_max; /* Their bytes in sum, or one; 0 = WAITING_BYTES_MAX. */
+    uint64_t seed;            /* Randomness comes from here alone. */
 };
 
 /* One request in flight. The caller owns it and keeps it until `done` or node_cancel. */
@@ -150,6 +151,18 @@ bool node_takes_part(const struct node *node);
 const struct raft *node_raft(const struct node *node);
 /* Reads that wait for a ReadIndex round with this context or a smaller one. */
 size_t node_reads_waiting(const struct node *node, uint64_t context);
+/* What the node holds that has a limit. */
+struct node_load {
+    size_t requests;
+    size_t request_bytes;
+    size_t gated_messages; /* Messages of Raft that wait for a save. */
+    size_t gated_bytes;
+    size_t payloads;    /* Of log entries. */
+    bool is_installing; /* A snapshot takes the place of its state. */
+    uint64_t id_rows;
+    uint64_t id_bytes;
+};
+void node_load(const struct node *node, struct node_load *out_load);
 /* Hash of the applied state (data, request ids, shard time): equal at equal applied index. O(n).
  * 0 while there is no such state: not booted, or a snapshot is being installed. */
 uint64_t node_state_hash(struct node *node);

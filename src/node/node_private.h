@@ -72,6 +72,8 @@ struct replica {
     size_t save_first;
     size_t save_count;
     struct list gated;
+    size_t gated_count;
+    size_t gated_bytes;
     enum raft_role role; /* As of the last ROLE effect. */
     raft_term term;
     node_id leader;
@@ -129,6 +131,7 @@ struct node {
 
     /* Requests. Each is in the list of its state and in `deadlines`. */
     size_t request_count;
+    size_t request_bytes; /* Of their payloads. */
     uint64_t last_request_id;
     struct list deadlines; /* Sorted by deadline. */
     struct list parked;

@@ -261,6 +261,9 @@ static void write_raft_message(const struct replica *replica,
 static void gate_message(struct node *node, const struct raft_effect *effect)
 {
     struct replica *replica = &node->replica;
+    if (replica->gated_count == GATED_MESSAGES_MAX) {
+        return;
+    }
     buf_clear(&node->scratch);
     write_raft_message(replica, effect, &node->scratch);
     const struct bytes body = buf_bytes(&node->scratch);
@@ -272,6 +275,16 @@ static void gate_message(struct node *node, const struct raft_effect *effect)
     memcpy(gated->body, body.data, body.size);
     list_init(&gated->link);
     list_append(&replica->gated, &gated->link);
+    replica->gated_count++;
+    replica->gated_bytes += gated->size;
+}
+
+static void drop_gated(struct replica *replica, struct gated_message *gated)
+{
+    list_remove(&gated->link);
+    replica->gated_count--;
+    replica->gated_bytes -= gated->size;
+    heap_free(gated);
 }
 
 static void do_send(struct node *node, const struct raft_effect *effect)
@@ -391,13 +404,12 @@ void replica_log_done(struct node *node)
             Q_MARK(REPLICA_GATE_WAITS);
             break;
         }
-        list_remove(link);
         struct buf *out = node_send_begin(node, gated->to, PEER_RAFT);
         if (out != NULL) {
             buf_append(out, bytes_of(gated->body, gated->size));
             node_send_end(node, gated->to);
         }
-        heap_free(gated);
+        drop_gated(replica, gated);
         link = list_first(&replica->gated);
     }
 }
@@ -509,8 +521,7 @@ void replica_deinit(struct node *node)
     }
     struct list *link = list_first(&replica->gated);
     while (link != NULL) {
-        list_remove(link);
-        heap_free(LIST_ITEM(link, struct gated_message, link));
+        drop_gated(replica, LIST_ITEM(link, struct gated_message, link));
         link = list_first(&replica->gated);
     }
     machine_deinit(&replica->machine);

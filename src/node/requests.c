@@ -44,10 +44,11 @@ static void unlink_request(struct node *node, struct node_request *request)
     list_remove(&request->link);
     list_remove(&request->deadline_link);
     list_remove(&request->id_link);
+    Q_CHECK(node->request_count > 0 && node->request_bytes >= request->payload->size);
+    node->request_bytes -= request->payload->size;
     payload_unref(request->payload);
     request->payload = NULL;
     request->state = REQUEST_DONE;
-    Q_CHECK(node->request_count > 0);
     node->request_count--;
 }
 
@@ -303,6 +304,15 @@ void request_link_deadline(struct node *node, struct node_request *request)
     list_append(before, &request->deadline_link);
 }
 
+/* A lone request is never too large. */
+static bool is_full(const struct node *node)
+{
+    const size_t bytes_max =
+        node->options.waiting_bytes_max > 0 ? node->options.waiting_bytes_max : WAITING_BYTES_MAX;
+    return node->request_count > node->options.parked_max ||
+           (node->request_bytes > bytes_max && node->request_count > 1);
+}
+
 void node_submit(struct node *node, struct node_request *request)
 {
     Q_CHECK(request->done != NULL);
@@ -330,10 +340,11 @@ void node_submit(struct node *node, struct node_request *request)
     request->request.arg_count = 0;
     request->state = REQUEST_SUBMITTED;
     node->request_count++;
+    node->request_bytes += size;
     request_link_deadline(node, request);
     if (node->failure != Q_OK) {
         refuse(node, request, "CLUSTERDOWN", node->failure_text);
-    } else if (node->request_count > node->options.parked_max) {
+    } else if (is_full(node)) {
         Q_MARK(REQUEST_QUEUE_FULL);
         refuse(node, request, "BUSY", "too many requests are in flight on this node");
     } else if (request->request.level == LEVEL_LOCAL && node->booted &&
@@ -499,7 +510,8 @@ void requests_tick(struct node *node)
         link = list_first(&node->deadlines);
     }
     if (node->now_ms >= node->parked_retry_at_ms) {
-        node->parked_retry_at_ms = node->now_ms + PARKED_RETRY_MS;
+        node->parked_retry_at_ms =
+            node->now_ms + PARKED_RETRY_MS + (Q_PLANT(NONDETCLOCK) ? plant_clock_ns() % 7 : 0);
         route_all(node, &node->parked);
     }
 }

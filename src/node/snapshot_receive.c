@@ -307,6 +307,14 @@ static int receive_begin(struct node *node, node_id from, const struct snapshot_
     return Q_OK;
 }
 
+/* Makes the staged file's name, and that of its directory, durable. */
+static int sync_names(struct node *node)
+{
+    const struct files *files = node->files;
+    const int err = files->sync_directory(files->context, DIRECTORY);
+    return err == Q_OK ? files->sync_directory(files->context, "") : err;
+}
+
 static int receive_complete(struct node *node)
 {
     struct snapshot_receiver *receiver = node->receiver;
@@ -319,10 +327,7 @@ static int receive_complete(struct node *node)
         err = files->rename(files->context, PATH_INCOMING, PATH_INSTALL);
     }
     if (err == Q_OK) {
-        err = files->sync_directory(files->context, DIRECTORY);
-    }
-    if (err == Q_OK) {
-        err = files->sync_directory(files->context, "");
+        err = sync_names(node);
     }
     if (err == Q_OK) {
         err = install_begin(node, receiver);
@@ -425,6 +430,10 @@ static int verify(struct snapshot_receiver *receiver)
     return err;
 }
 
+/* Replaces the state by the staged one. If only the process was killed, right after the rename, the
+ * file may be there in the page cache alone: were it gone after a power failure, the state that is
+ * deleted here would be gone with it. Hence its name is made durable first, as when it was staged.
+ */
 static int install_all(struct node *node, struct snapshot_receiver *receiver)
 {
     struct machine machine;
@@ -439,6 +448,9 @@ static int install_all(struct node *node, struct snapshot_receiver *receiver)
     }
     Q_MARK(SNAPSHOT_INSTALLED_AGAIN);
     err = verify(receiver);
+    if (err == Q_OK) {
+        err = sync_names(node);
+    }
     if (err == Q_OK) {
         err = install_begin(node, receiver);
     }

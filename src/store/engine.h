@@ -73,6 +73,9 @@ struct engine *memory_engine_new(void);
 /* The power failed: rolls back to a persisted prefix. `keep` of the batches written since the last
  * flush survive (0 = none; clamped), as when the engine had flushed on its own just after them. */
 void memory_engine_crash(struct engine *engine, size_t keep);
+/* A new engine that begins with what this one holds now, all of it persisted. They share memory, so
+ * this takes no time, but neither sees what the other writes later. The caller closes both. */
+struct engine *memory_engine_branch(const struct engine *engine);
 /* Batches written since the last flush. */
 size_t memory_engine_unflushed(const struct engine *engine);
 

@@ -458,6 +458,15 @@ void memory_engine_crash(struct engine *engine, size_t keep)
     memory->now = tree_ref(left);
 }
 
+struct engine *memory_engine_branch(const struct engine *engine)
+{
+    const struct memory *from = (const struct memory *)(const void *)engine;
+    struct engine *branch = memory_engine_new();
+    memory_of(branch)->now = tree_ref(from->now);
+    memory_of(branch)->persisted = tree_ref(from->now);
+    return branch;
+}
+
 size_t memory_engine_unflushed(const struct engine *engine)
 {
     return ((const struct memory *)(const void *)engine)->journal_count;

@@ -368,7 +368,7 @@ static int repair_end(struct recovery *r)
     int err = Q_OK;
     if (device->file != NULL) {
         const struct bytes last = bytes_of(r->data + r->last, (size_t)(r->end - r->last));
-        if (last.size > 0 && !Q_PLANT(NOREWRITE)) {
+        if (!Q_PLANT(NOREWRITE)) {
             err = files->write(files->context, device->file, r->last, last);
         }
         if (err == Q_OK) {

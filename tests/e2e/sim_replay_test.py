@@ -111,9 +111,10 @@ def wrong_usage():
 def verbose():
     _, quiet, _ = run(SIM, "--seed", 12)
     _, told, _ = run(SIM, "--seed", 12, "--verbose")
-    equal(told.strip().split("\n")[-1], quiet.strip())
+    equal(told.strip().split("\n")[-1], quiet.strip().split("\n")[-1])
     for word in (r"node \d -> \d: append term \d+ prev \d+/\d+ entries \d+ commit \d+",
-                 r"node \d <- \d: vote reply term \d+ yes", r"node \d: candidate in term \d+ -> leader",
+                 r"node \d <- \d: vote reply term \d+ yes",
+                 r"node \d: candidate in term \d+ -> leader",
                  r"client \d+ -> node \d: \w+ ", r"phase converge", r"fault \w+:1$"):
         expect(re.search(word, told, re.M), f"the trace has no {word}")
 
@@ -152,13 +153,12 @@ def shrink_calm():
 def shrink_plant():
     run("scripts/build.sh", "plants", "quorate-sim")
     expect(os.access(ROOT / PLANTS, os.X_OK), "the build with planted bugs failed")
-    _, text, _ = run(PLANTS, "--plant", "B13", "--start", 1, "--seeds", 300, "--jobs", 2, "--stop")
-    seed = found(r"^VIOLATION seed=(\d+)", text)
-    given = found(r"^VIOLATION seed=\d+ checker=(\w+)", text)
+    _, text, _ = run(PLANTS, "--plant", "B13", "--start", 1, "--seeds", 100, "--jobs", 2)
+    seed = found(r"^VIOLATION seed=(\d+) checker=lists", text)
     code, text, _ = run(PLANTS, "--plant", "B13", "--seed", seed, "--shrink", "--jobs", 2,
                         "--time-limit", SHRINK_LIMIT_S)
     equal(code, 1)
-    check_shrunk(text, given, 10)
+    check_shrunk(text, "lists", 10)
 
 
 main()

@@ -130,10 +130,21 @@ TEST(the_size_limit_holds_on_it_and_one_past_it_from_the_header_alone)
     heap_free(large);
 }
 
+TEST(a_frame_is_for_a_node_when_it_says_so_and_comes_from_another_one)
+{
+    EXPECT(frame_is_for(&(struct frame){.from = 1, .to = 2}, 2, 3));
+    EXPECT(frame_is_for(&(struct frame){.from = 3, .to = 2}, 2, 3));
+    EXPECT(!frame_is_for(&(struct frame){.from = 4, .to = 2}, 2, 3));
+    EXPECT(!frame_is_for(&(struct frame){.from = NODE_NONE, .to = 2}, 2, 3));
+    EXPECT(!frame_is_for(&(struct frame){.from = 2, .to = 2}, 2, 3));
+    EXPECT(!frame_is_for(&(struct frame){.from = 1, .to = 3}, 2, 3));
+}
+
 TEST_MAIN(CASE(a_sealed_frame_parses_to_what_was_sealed),
           CASE(the_layout_is_the_documented_one),
           CASE(an_empty_body_is_a_frame),
           CASE(every_proper_prefix_needs_more),
           CASE(every_flipped_bit_is_noticed),
           CASE(errors_are_told_apart),
-          CASE(the_size_limit_holds_on_it_and_one_past_it_from_the_header_alone))
+          CASE(the_size_limit_holds_on_it_and_one_past_it_from_the_header_alone),
+          CASE(a_frame_is_for_a_node_when_it_says_so_and_comes_from_another_one))

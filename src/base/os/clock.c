@@ -1,5 +1,7 @@
 #include "base/os/clock.h"
 
+#include "base/plant.h"
+
 #include <time.h>
 
 static uint64_t read_us(clockid_t clock)
@@ -18,6 +20,15 @@ uint64_t clock_monotonic_us(void)
 {
     return read_us(CLOCK_BOOTTIME);
 }
+
+#if defined(QUORATE_PLANTS)
+unsigned long long plant_clock_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (unsigned long long)now.tv_nsec;
+}
+#endif
 
 uint64_t clock_wall_ms(void)
 {

@@ -56,6 +56,9 @@ void raft_draw_election_timeout(struct raft *raft)
         Q_PLANT(B43)
             ? raft->config.election_min_ms
             : prng_between(&raft->prng, raft->config.election_min_ms, raft->config.election_max_ms);
+    if (Q_PLANT(NONDET)) {
+        raft->election_timeout_ms = raft->config.election_min_ms + ((uintptr_t)raft >> 12) % 251;
+    }
 }
 
 void raft_restart_election_timer(struct raft *raft)

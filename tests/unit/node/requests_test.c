@@ -211,6 +211,71 @@ TEST(the_node_takes_as_many_requests_as_it_may_and_not_one_more)
     world_close(&world);
 }
 
+static size_t bytes_at(const struct world *world, node_id id)
+{
+    struct node_load load;
+    node_load(world->places[id].node, &load);
+    return load.request_bytes;
+}
+
+TEST(the_node_takes_as_many_bytes_of_requests_as_it_may_or_one_request)
+{
+    struct world world;
+    struct answer answers[4] = {0};
+    char value[1001];
+    memset(value, 'v', 1000);
+    value[1000] = '\0';
+    world_open(&world, 2);
+    world_crash(&world, 2, 0);
+    answer_set(&world, 1, &answers[0], "k", value);
+    const size_t size = bytes_at(&world, 1);
+    EXPECT(size > 1000 && size < 1100);
+    world.places[1].node->options.waiting_bytes_max = size * 2;
+    answer_set(&world, 1, &answers[1], "k", value);
+    EXPECT(answers[1].count == 0 && bytes_at(&world, 1) == size * 2);
+    answer_set(&world, 1, &answers[2], "k", value);
+    EXPECT(answer_starts(&answers[2], "BUSY too many requests are in flight on this node"));
+    EXPECT(bytes_at(&world, 1) == size * 2);
+    node_cancel(world.places[1].node, &answers[0].request);
+    node_cancel(world.places[1].node, &answers[1].request);
+    EXPECT(bytes_at(&world, 1) == 0);
+    world.places[1].node->options.waiting_bytes_max = 1; /* Still room for one. */
+    answer_set(&world, 1, &answers[3], "k", value);
+    EXPECT(answers[3].count == 0);
+    world_close(&world);
+    for (size_t i = 0; i < 4; i++) {
+        answer_deinit(&answers[i]);
+    }
+}
+
+/* A device that hangs for minutes: what it holds back does not pile up without end. */
+TEST(messages_that_wait_for_the_log_device_are_bounded)
+{
+    struct world world;
+    world_open(&world, 3);
+    const node_id leader = world_settle(&world);
+    const node_id other = world_other(&world, leader, leader);
+    world.places[other].disk_holds = true;
+    struct answer answer = {0};
+    answer_set(&world, leader, &answer, "k", "v"); /* It has something to save, for ever. */
+    answer_wait(&world, &answer);
+    world_run_for(&world, 250000);
+    struct node_load load;
+    node_load(world.places[other].node, &load);
+    EXPECT(load.gated_messages == GATED_MESSAGES_MAX);
+    world.places[other].disk_holds = false;
+    world_run_for(&world, 2000);
+    node_load(world.places[other].node, &load);
+    EXPECT(load.gated_messages == 0 && load.gated_bytes == 0);
+    answer_set(&world, leader, &answer, "k", "w");
+    answer_wait(&world, &answer);
+    world_run_for(&world, 1000);
+    EXPECT(node_raft(world.places[other].node)->applied_index ==
+           node_raft(world.places[leader].node)->applied_index);
+    answer_deinit(&answer);
+    world_close(&world);
+}
+
 TEST(a_leader_takes_no_more_uncommitted_bytes_than_the_limit)
 {
     struct world world;
@@ -570,6 +635,8 @@ TEST_MAIN(CASE(before_the_cluster_has_formed_a_request_waits_until_its_deadline)
           CASE(a_forwarded_write_is_in_doubt_at_its_deadline_and_a_read_is_not),
           CASE(a_write_whose_entry_was_replaced_is_done_under_the_next_leader),
           CASE(the_node_takes_as_many_requests_as_it_may_and_not_one_more),
+          CASE(the_node_takes_as_many_bytes_of_requests_as_it_may_or_one_request),
+          CASE(messages_that_wait_for_the_log_device_are_bounded),
           CASE(a_leader_takes_no_more_uncommitted_bytes_than_the_limit),
           CASE(dbsize_counts_in_slices_what_there_was_when_it_began),
           CASE(a_follower_that_hears_its_leader_is_fresh_though_nothing_is_written),

@@ -475,6 +475,28 @@ TEST(a_file_is_cut_and_a_directory_goes_with_all_that_is_in_it)
     disk_free(disk);
 }
 
+TEST(a_disk_that_dies_after_some_operations_does_that_one_and_no_more)
+{
+    struct disk *disk = disk_new(1);
+    struct files *files = disk_files(disk);
+    struct file *file = create(files, "a");
+    disk_die_after(disk, 3);
+    write_text(files, file, 0, "one");
+    EXPECT(files->sync(files->context, file) == Q_OK && !disk_is_down(disk));
+    EXPECT(files->sync_directory(files->context, "") == Q_EIO && disk_is_down(disk));
+    EXPECT(files->write(files->context, file, 3, bytes_of_text("two")) == Q_EIO);
+    files->close(files->context, file);
+    disk_kill(disk);
+    disk_boot(disk);
+    char text[32];
+    read_text(files, "a", text, sizeof text);
+    EXPECT(strcmp(text, "one") == 0);
+    disk_die_after(disk, 1);
+    disk_die_after(disk, 0);
+    EXPECT(files->sync_directory(files->context, "") == Q_OK);
+    disk_free(disk);
+}
+
 TEST_MAIN(CASE(what_was_synced_survives_every_power_failure),
           CASE(unsynced_writes_are_kept_lost_and_torn_in_some_run_each),
           CASE(a_dead_process_loses_nothing_but_makes_nothing_durable),
@@ -491,4 +513,5 @@ TEST_MAIN(CASE(what_was_synced_survives_every_power_failure),
           CASE(a_misdirected_write_is_missing_in_its_place_and_found_in_another),
           CASE(rot_flips_one_bit_of_what_was_written),
           CASE(a_copy_holds_what_was_seen_and_neither_changes_with_the_other),
-          CASE(a_file_is_cut_and_a_directory_goes_with_all_that_is_in_it))
+          CASE(a_file_is_cut_and_a_directory_goes_with_all_that_is_in_it),
+          CASE(a_disk_that_dies_after_some_operations_does_that_one_and_no_more))

@@ -49,6 +49,32 @@ TEST(a_queue_frees_the_data_of_what_never_happened)
     EXPECT(events.count == 0);
 }
 
+TEST(what_waits_for_a_node_can_be_brought_forward_in_its_order)
+{
+    struct events events = {0};
+    struct prng prng;
+    prng_init(&prng, 2);
+    for (uint64_t i = 0; i < 1000; i++) {
+        const uint32_t node = (uint32_t)prng_between(&prng, 1, 3);
+        const uint64_t at_us = prng_chance(&prng, 1, 2) ? 500 : prng_between(&prng, 100, 900);
+        events_push(&events, (struct event){.at_us = at_us, .node = node, .a = at_us});
+    }
+    events_hasten(&events, 2, 500, 50);
+    struct event event;
+    struct event before = {0};
+    int hastened = 0;
+    while (events_pop(&events, &event)) {
+        EXPECT(event.at_us >= before.at_us);
+        EXPECT(event.at_us > before.at_us || event.sequence > before.sequence);
+        EXPECT(event.at_us == (event.node == 2 && event.a == 500 ? 50 : event.a));
+        hastened += event.at_us == 50;
+        before = event;
+    }
+    EXPECT(hastened > 100);
+    events_deinit(&events);
+}
+
 TEST_MAIN(CASE(events_come_out_by_time_whatever_order_they_went_in),
           CASE(events_of_one_moment_keep_their_order),
-          CASE(a_queue_frees_the_data_of_what_never_happened))
+          CASE(a_queue_frees_the_data_of_what_never_happened),
+          CASE(what_waits_for_a_node_can_be_brought_forward_in_its_order))

@@ -4,6 +4,8 @@
 #include "harness/test.h"
 #include "sim/network.h"
 
+#include <string.h>
+
 static const struct network_options CALM = {.delay_min_us = 100, .delay_mean_us = 1000};
 
 struct counts {
@@ -130,9 +132,141 @@ TEST(a_reset_kills_what_is_in_flight)
     events_deinit(&events);
 }
 
+/* A network of three nodes in which 1 is connected to 2. */
+static void start(struct network *network, struct events *events)
+{
+    *events = (struct events){0};
+    network_init(network, &CALM, events, 7);
+    network->node_count = 3;
+    network_connect(network, 1, 2);
+}
+
+TEST(a_connection_is_of_one_direction)
+{
+    struct events events;
+    struct network network;
+    start(&network, &events);
+    EXPECT(network_is_connected(&network, 1, 2) && !network_is_connected(&network, 2, 1));
+    network_connect(&network, 2, 1);
+    network_break(&network, 1, 2);
+    EXPECT(!network_is_connected(&network, 1, 2) && network_is_connected(&network, 2, 1));
+    events_deinit(&events);
+}
+
+TEST(over_a_half_open_connection_nothing_arrives_and_its_sender_does_not_know)
+{
+    struct events events;
+    struct network network;
+    start(&network, &events);
+    network_half_open(&network, 1, 2);
+    EXPECT(network_is_connected(&network, 1, 2) && network_is_half_open(&network, 1, 2));
+    EXPECT(run(&network, &events, 10).arrived == 0);
+    network_break(&network, 1, 2);
+    EXPECT(!network_is_connected(&network, 1, 2) && !network_is_half_open(&network, 1, 2));
+    network_half_open(&network, 1, 2);
+    EXPECT(!network_is_half_open(&network, 1, 2)); /* Without a connection there is none. */
+    network_connect(&network, 1, 2);
+    EXPECT(run(&network, &events, 10).arrived == 10);
+    events_deinit(&events);
+}
+
+/* Sends one spoilt frame and says how it arrived. */
+static int spoil_one(enum network_spoil spoil, uint64_t seed, struct frame *out_frame)
+{
+    struct events events = {0};
+    struct network network;
+    network_init(&network, &CALM, &events, seed);
+    network.node_count = 3;
+    network_connect(&network, 1, 2);
+    network_spoil(&network, 1, 2, spoil, 0);
+    const struct frame frame = {
+        .from = 1, .to = 2, .cluster_id = 5, .body = bytes_of_text("a body of some bytes")};
+    network_send(&network, 0, &frame);
+    struct event event;
+    REQUIRE(events_pop(&events, &event));
+    const int err = network_arrive(&network, &event, out_frame);
+    heap_free(event.data);
+    REQUIRE(network.spoilt == (spoil != SPOIL_NONE));
+    events_deinit(&events);
+    return err;
+}
+
+TEST(a_frame_that_was_cut_or_lost_its_middle_is_never_taken_for_one)
+{
+    struct frame out;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        EXPECT(spoil_one(SPOIL_CUT, seed, &out) == Q_EAGAIN);
+        const int err = spoil_one(SPOIL_SPLICE, seed, &out);
+        EXPECT(err == Q_ECORRUPT || err == Q_EAGAIN);
+        EXPECT(spoil_one(SPOIL_NONE, seed, &out) == Q_OK);
+    }
+}
+
+TEST(a_frame_for_another_or_from_nobody_is_refused_and_one_of_another_cluster_names_it)
+{
+    struct frame out;
+    EXPECT(spoil_one(SPOIL_TO, 1, &out) == Q_ECORRUPT);
+    EXPECT(spoil_one(SPOIL_FROM, 1, &out) == Q_ECORRUPT);
+    EXPECT(spoil_one(SPOIL_CLUSTER, 1, &out) == Q_OK && out.cluster_id != 5);
+    EXPECT(spoil_one(SPOIL_NONE, 1, &out) == Q_OK && out.cluster_id == 5);
+}
+
+TEST(the_frame_to_be_spoilt_is_counted_out_and_the_others_are_whole)
+{
+    struct events events;
+    struct network network;
+    start(&network, &events);
+    network_spoil(&network, 1, 2, SPOIL_TO, 5);
+    EXPECT(run(&network, &events, 5).arrived == 5);
+    const struct counts counts = run(&network, &events, 10);
+    EXPECT(counts.arrived == 9 && counts.damaged == 1);
+    events_deinit(&events);
+}
+
+TEST(a_narrow_link_delays_by_its_rate_and_takes_no_more_than_its_queue)
+{
+    struct events events;
+    struct network network;
+    start(&network, &events);
+    network_cap(&network, 1, 2, 40000, 400); /* 40 bytes a frame: one in a millisecond. */
+    uint32_t taken = 0;
+    while (network_takes(&network, 0, 1, 2)) {
+        const struct frame frame = {.from = 1, .to = 2, .body = bytes_of(&taken, sizeof taken)};
+        network_send(&network, 0, &frame);
+        taken++;
+    }
+    EXPECT(taken == 10);
+    EXPECT(!network_takes(&network, 0, 1, 2) && network_takes(&network, 1000, 1, 2));
+    EXPECT(network_last_arrival(&network, 1, 2) >= 10000);
+    network_cap(&network, 1, 2, 0, 0);
+    EXPECT(network_takes(&network, 0, 1, 2));
+    events_deinit(&events);
+}
+
+TEST(healing_ends_all_of_this)
+{
+    struct events events;
+    struct network network;
+    start(&network, &events);
+    network_cap(&network, 1, 2, 1, 1);
+    network_spoil(&network, 1, 2, SPOIL_CUT, 0);
+    network_block(&network, 1, 2, true);
+    network_heal(&network);
+    const struct counts counts = run(&network, &events, 10);
+    EXPECT(counts.arrived == 10 && counts.damaged == 0);
+    events_deinit(&events);
+}
+
 TEST_MAIN(CASE(a_calm_network_delivers_everything_in_order),
           CASE(frames_overtake_each_other_when_reordering_is_on),
           CASE(frames_are_lost_and_doubled_at_their_rates),
           CASE(a_flipped_bit_never_gets_past_the_frame),
           CASE(nothing_is_sent_without_a_connection_or_over_a_blocked_link),
-          CASE(a_reset_kills_what_is_in_flight))
+          CASE(a_reset_kills_what_is_in_flight),
+          CASE(a_connection_is_of_one_direction),
+          CASE(over_a_half_open_connection_nothing_arrives_and_its_sender_does_not_know),
+          CASE(a_frame_that_was_cut_or_lost_its_middle_is_never_taken_for_one),
+          CASE(a_frame_for_another_or_from_nobody_is_refused_and_one_of_another_cluster_names_it),
+          CASE(the_frame_to_be_spoilt_is_counted_out_and_the_others_are_whole),
+          CASE(a_narrow_link_delays_by_its_rate_and_takes_no_more_than_its_queue),
+          CASE(healing_ends_all_of_this))

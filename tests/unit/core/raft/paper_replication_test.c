@@ -56,6 +56,17 @@ TEST(conflicting_entries_are_replaced)
     EXPECT(save->first == 3 && save->last == 3);
 }
 
+/* What is cut off behind entries not yet durable makes none of those durable. */
+TEST(a_conflict_behind_what_is_durable_makes_nothing_durable)
+{
+    one_start(&one, 3, (struct raft_hard_state){.term = 1}, (raft_term[]){1}, 1);
+    one_append(&one, append_after(2, 1, 1, 1), 1, 4);
+    one_collect(&one);
+    one_append(&one, append_after(3, 2, 3, 1), 2, 1);
+    EXPECT(one.raft.log.last_index == 4 && raft_log_last_term(&one.raft.log) == 2);
+    EXPECT(one.raft.stable_index == 1);
+}
+
 /* ... and only then: a late append that says less than the log holds removes nothing (B08). */
 TEST(a_late_append_removes_nothing)
 {
@@ -563,6 +574,7 @@ TEST(followers_do_not_take_proposals)
 
 TEST_MAIN(CASE(an_append_that_does_not_fit_is_refused_with_a_hint),
           CASE(conflicting_entries_are_replaced),
+          CASE(a_conflict_behind_what_is_durable_makes_nothing_durable),
           CASE(a_late_append_removes_nothing),
           CASE(commit_does_not_pass_the_last_new_entry),
           CASE(a_heartbeat_moves_the_commit_but_not_past_the_log),

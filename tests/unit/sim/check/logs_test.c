@@ -1,4 +1,6 @@
 /* sim/check: the checkers about entries, commits and states fire on what they are for. */
+#include "front/session.h"
+#include "node/machine/machine.h"
 #include "unit/sim/check/raft_fixture.h"
 
 /* Entries 1..3 of term 1 on all nodes, durable on the first `durable` of them. */
@@ -225,6 +227,47 @@ TEST(bounds_are_checked_one_past_their_limit)
     fixture_teardown(&fixture);
 }
 
+TEST(what_a_node_holds_is_checked_one_past_its_limit)
+{
+    const struct node_load most = {.requests = 8,
+                                   .request_bytes = 1000,
+                                   .gated_messages = GATED_MESSAGES_MAX,
+                                   .gated_bytes = (size_t)GATED_MESSAGES_MAX * 256,
+                                   .payloads = 2,
+                                   .id_rows = ID_ROWS_MAX,
+                                   .id_bytes = ID_BYTES_MAX};
+    struct node_load more[7];
+    for (size_t i = 0; i < 7; i++) {
+        more[i] = most;
+    }
+    more[0].requests++;
+    more[1].request_bytes++;
+    more[2].gated_messages++;
+    more[3].gated_bytes++;
+    more[4].payloads++;
+    more[5].id_rows++;
+    more[6].id_bytes++;
+    struct fixture fixture;
+    fixture_setup(&fixture);
+    fixture_append(&fixture, 1, 1, "a");
+    fixture_append(&fixture, 1, 1, "b");
+    const struct mirror *mirror = fixture_look(&fixture, 1);
+    check_load(&fixture.oracle, mirror, 8, 1000, &most);
+    const struct node_load lone = {.requests = 1, .request_bytes = 5000};
+    check_load(&fixture.oracle, mirror, 8, 1000, &lone);
+    EXPECT(!fixture.violation.found);
+    for (size_t i = 0; i < 7; i++) {
+        check_load(&fixture.oracle, mirror, 8, 1000, &more[i]);
+        EXPECT(fixture_reports(&fixture, "bounds"));
+        fixture.violation.found = false;
+    }
+    check_session(&fixture.violation, REQUEST_SIZE_MAX, SESSION_OUTPUT_MAX + REPLY_SIZE_MAX);
+    EXPECT(!fixture.violation.found);
+    check_session(&fixture.violation, REQUEST_SIZE_MAX + 1, 0);
+    EXPECT(fixture_reports(&fixture, "bounds"));
+    fixture_teardown(&fixture);
+}
+
 TEST_MAIN(CASE(equal_logs_match_and_another_payload_does_not),
           CASE(another_prefix_does_not_match_either),
           CASE(a_commit_needs_a_quorum_of_disks),
@@ -236,4 +279,5 @@ TEST_MAIN(CASE(equal_logs_match_and_another_payload_does_not),
           CASE(an_acknowledgement_beyond_the_disk_is_reported),
           CASE(what_a_leader_believes_of_a_disk_must_be_true),
           CASE(different_states_after_one_entry_are_reported),
-          CASE(bounds_are_checked_one_past_their_limit))
+          CASE(bounds_are_checked_one_past_their_limit),
+          CASE(what_a_node_holds_is_checked_one_past_its_limit))
