@@ -3,6 +3,7 @@
 #include "base/os/heap.h"
 #include "base/os/log.h"
 #include "server/commands.h"
+#include "server/data_directory.h"
 #include "server/notify.h"
 #include "server/server.h"
 
@@ -68,23 +69,35 @@ static void start_again(void *context)
     log_event(LOG_ERROR, "start_again_failed", "reason=\"%s\"", strerror(errno));
 }
 
+static void say_waiting(const struct config *config, const char *reason)
+{
+    log_event(LOG_ERROR, "waiting_for_space", "data=\"%s\" reason=\"%s\"", config->data_directory,
+              reason);
+    notify_send("STATUS=waiting for space on the disk");
+}
+
 /* A full disk is somebody's work in progress: whoever makes room must not have to start us, too. */
 static int open_server(const struct config *config,
                        struct server **out_server,
                        char *error,
                        size_t error_size)
 {
-    int result = server_new(config, out_server, error, error_size);
-    for (unsigned tries = 0; result == Q_ENOSPC; tries++) {
+    for (unsigned tries = 0;; tries++) {
+        int result = Q_ENOSPC;
+        if (data_directory_has_space(config->data_directory)) {
+            result = server_new(config, out_server, error, error_size);
+        } else {
+            (void)snprintf(error, error_size, "less than %llu MiB are free there",
+                           (unsigned long long)(DATA_DIRECTORY_SPACE_MIN / (1024 * 1024)));
+        }
+        if (result != Q_ENOSPC) {
+            return result;
+        }
         if (tries % SPACE_LOG_EVERY == 0) {
-            log_event(LOG_ERROR, "waiting_for_space", "data=\"%s\" reason=\"%s\"",
-                      config->data_directory, error);
-            notify_send("STATUS=waiting for space on the disk");
+            say_waiting(config, error);
         }
         (void)sleep(SPACE_LOOK_S);
-        result = server_new(config, out_server, error, error_size);
     }
-    return result;
 }
 
 static int run(struct invocation *invocation, const struct config *config)
