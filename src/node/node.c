@@ -5,6 +5,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #include <stdarg.h>
 #include <stdio.h>

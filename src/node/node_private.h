@@ -173,19 +173,6 @@ int boot_driver_start(struct node *node, char *error, size_t error_size);
 void boot_driver_tick(struct node *node);
 void boot_driver_receive(struct node *node, node_id from, struct bytes body);
 
-/* resume_driver.c */
-void resume_driver_start(struct node *node);
-void resume_driver_tick(struct node *node);
-void resume_driver_question(struct node *node,
-                            node_id from,
-                            const struct peer_header *header,
-                            struct reader *r);
-void resume_driver_answer(struct node *node, node_id from, struct reader *r);
-/* Whom it waits for, for status and log. Returns its length. */
-size_t resume_driver_text(const struct node *node, char *out, size_t size);
-/* Takes note of what the message promises. */
-void resume_driver_note(struct node *node, node_id from, const struct raft_message *message);
-
 /* recovery.c */
 struct recovery; /* What the log said, between opening it and starting the replica. */
 int recovery_open_log(struct node *node, struct recovery **out, char *error, size_t error_size);

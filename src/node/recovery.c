@@ -10,6 +10,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #include <stdio.h>
 

@@ -5,6 +5,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #define EFFECTS_MAX        64
 #define RING_ROOM_SPARE    8 /* Entries raft may add by itself: its no-op. */

@@ -1,8 +1,8 @@
-/* Runs core/cluster/resume: the questions of a start, the answers to others', and the halt. */
+#include "node/resume_driver.h"
+
 #include "base/check.h"
 #include "base/mark.h"
 #include "base/os/log.h"
-#include "node/node_private.h"
 
 #include <stdio.h>
 
