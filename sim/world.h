@@ -72,15 +72,15 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
-    bool has_formed;   /* A process of it has known the cluster. */
-    bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
-    bool is_condemned; /* For that it has rightly refused to start or to take part. */
-    struct damage damage;
     uint64_t hung_until_us;  /* The disk does not come back before. */
     bool is_hung_till_power; /* And then only by a power cycle. */
-    enum read_failure reads; /* At the next start. */
-    bool is_outside;         /* Broken for ever: no part of the core (sim/atlas). */
     bool disk_hangs;         /* Writes to its log never end. */
+    bool has_formed;         /* A process of it has known the cluster. */
+    bool is_damaged;         /* Its disk lost or changed what it had promised: sim/atlas. */
+    bool is_condemned;       /* For that it has rightly refused to start or to take part. */
+    bool is_outside;         /* Broken for ever: no part of the core (sim/atlas). */
+    enum read_failure reads; /* At the next start. */
+    struct damage damage;
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;

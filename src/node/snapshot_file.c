@@ -132,32 +132,43 @@ void snapshot_file_rewind(struct snapshot_file *file)
     buf_clear(&file->raw);
 }
 
+/* Makes at least that many bytes of what comes next stand in `raw`. */
+static int need(struct snapshot_file *file, size_t size)
+{
+    int err = Q_OK;
+    while (err == Q_OK && buf_size(&file->raw) < size) {
+        err = read_more(file);
+    }
+    return err;
+}
+
 int snapshot_file_next(struct snapshot_file *file, struct buf *out_data, bool *out_done)
 {
-    for (;;) {
-        struct reader r = reader_of(buf_bytes(&file->raw));
-        const size_t size = read_u32(&r);
-        const uint64_t checksum = read_u64(&r);
-        const struct bytes data = read_bytes(&r, size);
-        if (size > FRAME_SIZE_MAX) {
-            return Q_ECORRUPT; /* No piece came in that size; do not look for its end. */
-        }
-        if (!r.failed) {
-            file->checksum =
-                data.size > 0 ? hash_bytes_seeded(data, file->checksum) : file->checksum;
-            if (checksum != file->checksum) {
-                return Q_ECORRUPT;
-            }
-            buf_append(out_data, data);
-            buf_trim(&file->raw, PIECE_HEADER + size);
-            *out_done = size == 0;
-            return Q_OK;
-        }
-        const int err = read_more(file);
-        if (err != Q_OK) {
-            return err;
-        }
+    uint8_t header[PIECE_HEADER];
+    int err = need(file, sizeof header);
+    if (err != Q_OK) {
+        return err;
     }
+    memcpy(header, buf_bytes(&file->raw).data, sizeof header);
+    struct reader r = reader_of(bytes_of(header, sizeof header));
+    const size_t size = read_u32(&r);
+    const uint64_t checksum = read_u64(&r);
+    if (size > FRAME_SIZE_MAX) {
+        return Q_ECORRUPT; /* No piece came in that size; do not look for its end. */
+    }
+    err = need(file, PIECE_HEADER + size);
+    if (err != Q_OK) {
+        return err;
+    }
+    const struct bytes data = bytes_of(buf_bytes(&file->raw).data + PIECE_HEADER, size);
+    file->checksum = size > 0 ? hash_bytes_seeded(data, file->checksum) : file->checksum;
+    if (checksum != file->checksum) {
+        return Q_ECORRUPT;
+    }
+    buf_append(out_data, data);
+    buf_trim(&file->raw, PIECE_HEADER + size);
+    *out_done = size == 0;
+    return Q_OK;
 }
 
 void snapshot_file_close(struct snapshot_file *file)

@@ -88,7 +88,7 @@ static int open_server(const struct config *config,
             result = server_new(config, out_server, error, error_size);
         } else {
             (void)snprintf(error, error_size, "less than %llu MiB are free there",
-                           (unsigned long long)(DATA_DIRECTORY_SPACE_MIN / (1024 * 1024)));
+                           (unsigned long long)DATA_DIRECTORY_SPACE_MIN >> 20);
         }
         if (result != Q_ENOSPC) {
             return result;

@@ -189,7 +189,7 @@ TEST(after_a_restart_of_all_nodes_nobody_remembers_anything_and_all_take_part_at
     for (node_id id = 1; id <= 3; id++) {
         world_start(&scene.world, id);
     }
-    world_run_for(&scene.world, 2 * RESUME_ASK_EVERY_MS);
+    world_run_for(&scene.world, UINT64_C(2) * RESUME_ASK_EVERY_MS);
     for (node_id id = 1; id <= 3; id++) {
         EXPECT(node_takes_part(scene.world.places[id].node));
     }

@@ -224,7 +224,7 @@ static void read_blocks(struct disk *disk, char *out, size_t size)
     files->close(files->context, file);
     size_t used = 0;
     for (size_t at = 0; at < count && used + 1 < size; at += 512) {
-        out[used++] = all[at] == 0 ? '0' : (char)all[at];
+        (void)snprintf(&out[used++], 2, "%c", all[at] == 0 ? '0' : all[at]);
     }
     out[used] = '\0';
 }
