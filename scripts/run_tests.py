@@ -36,7 +36,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
 PYTHON = "/usr/bin/python3"
 JOBS = 2
-UNIT_LIMIT_S = 300
+# QUORATE_FAULTS=full: `make storage-faults`.
+UNIT_LIMIT_S = 3600 if os.environ.get("QUORATE_FAULTS") == "full" else 300
 SCRIPT_LIMIT_S = 300
 BUILD_LIMIT_S = 900
 LOG_LINES_SHOWN = 120
@@ -47,6 +48,8 @@ ENVIRONMENT = {
     "ASAN_OPTIONS": "handle_segv=2:handle_sigbus=2:handle_sigfpe=2:detect_stack_use_after_return=1"
                     ":strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
+    # Which sample of the storage faults is today's; each test prints it.
+    "QUORATE_FAULTS_TURN": os.environ.get("QUORATE_FAULTS_TURN", str(int(time.time()) // 86400)),
     "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
@@ -136,6 +139,21 @@ def judge_unreached(output, code, suite):
     faults = re.findall(r"^  fault \w+: ", output, re.M)
     good = code == 1 and "VIOLATION checker=marks" in output and named and faults
     return one_case(suite, good, f"{reason_of(code)}, {len(named)} marks named")
+
+
+CRASH_STATES_WANTED = 10000
+
+
+def judge_crash_states(output, code, suite):
+    last = re.match(r"states=(\d+) recoveries=(\d+) workloads=(\d+) violations=(\d+) hash=\S+$",
+                    output.strip().split("\n")[-1])
+    if not last:
+        return one_case(suite, False, f"no summary line, {reason_of(code)}")
+    states, recoveries, workloads, violations = map(int, last.groups())
+    suite.name += f" [{last.group(0)}]"
+    good = code == 0 and violations == 0 and workloads > 0 and recoveries >= states
+    return one_case(suite, good and states >= CRASH_STATES_WANTED,
+                    f"{reason_of(code)}, {states} states, wanted {CRASH_STATES_WANTED}")
 
 
 def judge_same_hash(output, code, suite):
@@ -284,6 +302,9 @@ def sim_suites(everything):
                 judge_sim(0), 600)
     yield Suite("sim", "every pattern of links of 3 nodes, silent and reset",
                 [sim, "--partitions", "3", "--seeds", 2 * 192, "--jobs", JOBS], judge_sim(0))
+    yield Suite("sim", f"{CRASH_STATES_WANTED} crash states of a node, and more",
+                [sim, "--crash-states", "--jobs", JOBS, *([] if everything else ["--limit", 700])],
+                judge_crash_states)
     yield Suite("sim", "a dropped acknowledged write is noticed", [sim, "--plant-selftest"],
                 judge_sim(1))
     yield Suite("sim", "what a run is made of cannot see the machine", ["scripts/determinism.sh"],

@@ -556,14 +556,15 @@ void damage_heard(struct host *host, node_id from, struct bytes body)
     }
 }
 
-void damage_stopped(struct host *host, int err, const char *error)
+bool damage_stopped(struct host *host, int err, const char *error)
 {
     struct damage *damage = &host->damage;
     if (err == Q_ECORRUPT && damage->done == DAMAGE_ENGINE) {
         condemn(host);
+        return true;
     }
     if (err != Q_ESTALE) {
-        return;
+        return false;
     }
     if (damage->done == DAMAGE_NONE) {
         violation_report(&host->world->violation, "stale",
@@ -577,6 +578,7 @@ void damage_stopped(struct host *host, int err, const char *error)
     if (++damage->stops >= STOPS_MAX) {
         condemn(host);
     }
+    return true;
 }
 
 bool damage_is_judged_here(const struct host *host)

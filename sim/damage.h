@@ -117,8 +117,8 @@ void damage_look(struct host *host);
 void damage_sends_raft(struct host *host);
 /* A message of Raft has arrived and counts. `body` begins with the Raft message. */
 void damage_heard(struct host *host, node_id from, struct bytes body);
-/* The process stops itself. */
-void damage_stopped(struct host *host, int err, const char *error);
+/* The process stops itself. True when its disk had it coming. */
+bool damage_stopped(struct host *host, int err, const char *error);
 /* True when the ordinary checks cannot be asked of it. */
 bool damage_is_judged_here(const struct host *host);
 void damage_deinit(struct host *host);

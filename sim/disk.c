@@ -130,7 +130,15 @@ static bool is_off(struct disk *disk)
     if (disk->operations_left > 0 && --disk->operations_left == 0) {
         disk->is_down = true;
     }
+    disk->has_failed |= disk->is_down;
     return disk->is_down;
+}
+
+/* A fault strikes. */
+static int fail(struct disk *disk, int err)
+{
+    disk->has_failed = true;
+    return err;
 }
 
 static int files_open(void *context, const char *path, bool create, struct file **out_file)
@@ -147,7 +155,7 @@ static int files_open(void *context, const char *path, bool create, struct file 
         return Q_ENOTFOUND;
     }
     if (create && disk->faults.full) {
-        return Q_ENOSPC;
+        return fail(disk, Q_ENOSPC);
     }
     struct inode *inode = name == NULL ? disk_inode_new(disk) : name->inode;
     if (name == NULL) {
@@ -202,9 +210,10 @@ static int files_read(
     if (faults->reads != READ_WORKS && faults->reads_before == 0) {
         if (faults->reads != READ_FAILS_SHORT) {
             faults->reads = faults->reads == READ_FAILS_ONCE ? READ_WORKS : faults->reads;
-            return Q_EIO;
+            return fail(disk, Q_EIO);
         }
         faults->reads = READ_WORKS;
+        disk->has_failed = true;
         count = (size_t)prng_below(&disk->prng, (uint64_t)count + 1);
     } else if (faults->reads != READ_WORKS) {
         faults->reads_before--;
@@ -230,7 +239,7 @@ static int files_write(void *context, struct file *file, uint64_t offset, struct
     if (fails) {
         const int err = disk->faults.write_fails ? Q_EIO : Q_ENOSPC;
         disk->faults.write_fails = false;
-        return err;
+        return fail(disk, err);
     }
     return Q_OK;
 }
@@ -244,7 +253,7 @@ static int files_sync(void *context, struct file *file)
     if (disk->faults.sync_fails) {
         disk->faults.sync_fails = false;
         disk_image_sync_failed(&file->inode->image, disk->faults.sync_failure);
-        return Q_EIO;
+        return fail(disk, Q_EIO);
     }
     disk_image_sync(&file->inode->image);
     disk->sync_count++;
@@ -258,7 +267,7 @@ static int files_truncate(void *context, struct file *file, uint64_t size)
         return Q_EIO;
     }
     if (disk->faults.full && size > file->inode->image.cached.size) {
-        return Q_ENOSPC;
+        return fail(disk, Q_ENOSPC);
     }
     disk_image_truncate(&file->inode->image, size);
     return Q_OK;
@@ -307,7 +316,7 @@ static int files_make_directory(void *context, const char *path)
         return Q_OK;
     }
     if (disk->faults.full) {
-        return Q_ENOSPC;
+        return fail(disk, Q_ENOSPC);
     }
     struct change change = {.kind = CHANGE_CREATE, .inode = disk_inode_new(disk)};
     change.inode->is_directory = true;
@@ -470,6 +479,7 @@ void disk_power_loss(struct disk *disk)
 void disk_boot(struct disk *disk)
 {
     disk->is_down = false;
+    disk->has_failed = false;
     disk->operations_left = 0;
 }
 
@@ -481,6 +491,11 @@ void disk_die_after(struct disk *disk, uint64_t operations)
 bool disk_is_down(const struct disk *disk)
 {
     return disk->is_down;
+}
+
+bool disk_has_failed(const struct disk *disk)
+{
+    return disk->has_failed;
 }
 
 void disk_wipe(struct disk *disk)

@@ -70,6 +70,9 @@ bool disk_is_down(const struct disk *disk);
 /* A copy of what processes see now, all of it durable, as a snapshot of the volume would be; it is
  * down until disk_boot. The caller owns it. */
 struct disk *disk_copy(const struct disk *disk);
+/* True when a fault has made an operation fail since the last disk_boot: only then may the process
+ * on this machine fail. */
+bool disk_has_failed(const struct disk *disk);
 /* Everything is lost: a new disk. */
 void disk_wipe(struct disk *disk);
 

@@ -48,6 +48,7 @@ struct disk {
     struct disk_faults faults;
     struct prng prng;
     bool is_down;
+    bool has_failed;          /* An operation failed since the last boot. */
     uint64_t operations_left; /* Until it is down; 0 = it stays up. */
     uint64_t incarnation;     /* Counts processes; open files belong to one. */
     uint64_t sync_count;

@@ -375,6 +375,16 @@ static bool is_starved(const struct host *host)
     return host->world->now_us < host->starved_until_us;
 }
 
+/* Only what its disk did excuses a process that gives up: else it would hide behind the restart. */
+static void check_stop(const struct host *host, const char *error)
+{
+    if (!disk_has_failed(host->disk)) {
+        violation_report(&host->world->violation, "stops",
+                         "node %u stops itself though its disk has never failed it: %s", host->id,
+                         error == NULL ? "" : error);
+    }
+}
+
 void host_turn(struct host *host)
 {
     struct world *world = host->world;
@@ -388,7 +398,9 @@ void host_turn(struct host *host)
     const int err = node_health(host->node, &error);
     if (err != Q_OK) {
         world_trace(world, "node %u stops itself: %s", host->id, error == NULL ? "" : error);
-        damage_stopped(host, err, error);
+        if (!damage_stopped(host, err, error)) {
+            check_stop(host, error);
+        }
         host_crash(host, false,
                    host->is_condemned ? FOREVER
                                       : prng_between(&world->prng, 10, 2000) * MILLISECOND);

@@ -124,9 +124,7 @@ static bool start_node(struct host *host)
     if (damage_start_failed(host, err, error)) {
         return false;
     }
-    /* Only the disk faults that are on now excuse it. */
-    const bool is_excused = world->phase == PHASE_FIRE || host->is_outside;
-    if (err == Q_ECORRUPT || err == Q_EINVAL || !is_excused) {
+    if (err == Q_ECORRUPT || err == Q_EINVAL || !disk_has_failed(host->disk)) {
         violation_report(&world->violation, "start", "node %u does not start: %s: %s", host->id,
                          err_text(err), error);
     }

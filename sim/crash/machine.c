@@ -17,6 +17,7 @@ struct recording_engine {
     struct crash_machine *machine;
     struct engine *inner; /* Owned. */
     uint32_t unflushed;
+    uint32_t flush_after; /* Looks at the persisted state until a flush is done; 0 = none is due. */
 };
 
 struct crash_machine {
@@ -28,6 +29,7 @@ struct crash_machine {
     size_t cached_count;
     uint64_t open_count;
     uint32_t flush_every;
+    bool fails_sync;
 };
 
 static void set_path(char out[TAPE_PATH_SIZE], const char *path)
@@ -127,10 +129,12 @@ static int files_write(void *context, struct file *file, uint64_t offset, struct
 static int files_sync(void *context, struct file *file)
 {
     struct crash_machine *machine = context;
-    struct tape_op op = {.kind = TAPE_SYNC, .inode = file->inode};
+    const bool fails = machine->fails_sync;
+    struct tape_op op = {.kind = fails ? TAPE_SYNC_FAILED : TAPE_SYNC, .inode = file->inode};
     memcpy(op.path, file->path, sizeof op.path);
     tape_add(&machine->tape, op);
-    return Q_OK;
+    machine->fails_sync = false;
+    return fails ? Q_EIO : Q_OK;
 }
 
 static int files_truncate(void *context, struct file *file, uint64_t size)
@@ -234,18 +238,31 @@ static int engine_get_now(struct engine *engine, struct bytes key, struct engine
     return inner->ops->get(inner, key, out);
 }
 
-static int engine_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
+static int do_flush(struct recording_engine *recording)
 {
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->get_persisted(inner, key, out);
+    recording->unflushed = 0;
+    recording->flush_after = 0;
+    tape_add(&recording->machine->tape, (struct tape_op){.kind = TAPE_ENGINE_FLUSH});
+    return recording->inner->ops->flush(recording->inner, true);
 }
 
 static int engine_flush(struct engine *engine, bool wait)
 {
+    if (wait) {
+        return do_flush(of(engine));
+    }
+    of(engine)->flush_after = 2;
+    return Q_OK;
+}
+
+static int engine_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
+{
     struct recording_engine *recording = of(engine);
-    recording->unflushed = 0;
-    tape_add(&recording->machine->tape, (struct tape_op){.kind = TAPE_ENGINE_FLUSH});
-    return recording->inner->ops->flush(recording->inner, wait);
+    if (recording->flush_after > 0 && --recording->flush_after == 0) {
+        const int err = do_flush(recording);
+        Q_CHECK(err == Q_OK);
+    }
+    return recording->inner->ops->get_persisted(recording->inner, key, out);
 }
 
 static int engine_write(struct engine *engine,
@@ -259,7 +276,7 @@ static int engine_write(struct engine *engine,
     tape_add_engine_write(&machine->tape, recording->inner);
     recording->unflushed++;
     if (machine->flush_every > 0 && recording->unflushed >= machine->flush_every) {
-        return engine_flush(engine, true);
+        return do_flush(recording);
     }
     return Q_OK;
 }
@@ -368,6 +385,21 @@ void crash_machine_free(struct crash_machine *machine)
     heap_free(machine->cached);
     tape_deinit(&machine->tape);
     heap_free(machine);
+}
+
+void crash_machine_fail_sync(struct crash_machine *machine)
+{
+    machine->fails_sync = true;
+}
+
+void crash_machine_kill(struct crash_machine *machine)
+{
+    struct recording_engine *engine = &machine->engine;
+    memory_engine_crash(engine->inner, 0);
+    engine->unflushed = 0;
+    engine->flush_after = 0;
+    tape_add_engine_write(&machine->tape, engine->inner);
+    tape_add(&machine->tape, (struct tape_op){.kind = TAPE_ENGINE_FLUSH});
 }
 
 struct files *crash_machine_files(struct crash_machine *machine)

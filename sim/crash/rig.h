@@ -57,6 +57,9 @@ struct rig {
         *chain; /* Borrowed; grows with what the node commits. NULL = not looked at. */
     struct rig_peer peers[RIG_NODES_MAX + 1];
     struct list mail;
+    struct list held_mail; /* Comes while the next log job is being written. */
+    bool holds_mail;       /* What scripts make peers say from now on is held like that. */
+    bool expects_failure;  /* The node may stop itself: a sync fails. */
     struct buf outgoing;
     bool is_stopping;
     bool log_wanted;
@@ -81,6 +84,8 @@ bool rig_start(struct rig *rig);
 void rig_stop(struct rig *rig);
 /* As rig_stop, and the engine gets to flush, as a clean end lets RocksDB do; then starts again. */
 bool rig_restart(struct rig *rig);
+/* As rig_stop, but the engine loses what it has not flushed; then starts again. */
+bool rig_kill(struct rig *rig);
 
 /* Lets everything happen that can happen now. */
 void rig_settle(struct rig *rig);

@@ -235,6 +235,7 @@ void tape_op_text(const struct tape_op *op, char *out, size_t size)
         (void)snprintf(out, size, "truncate %s to %" PRIu64, op->path, op->offset);
         return;
     case TAPE_SYNC: (void)snprintf(out, size, "sync %s", op->path); return;
+    case TAPE_SYNC_FAILED: (void)snprintf(out, size, "failed sync %s", op->path); return;
     case TAPE_CREATE: (void)snprintf(out, size, "create %s", op->path); return;
     case TAPE_MAKE_DIRECTORY: (void)snprintf(out, size, "mkdir %s", op->path); return;
     case TAPE_RENAME: (void)snprintf(out, size, "rename %s to %s", op->path, op->to); return;
@@ -265,13 +266,59 @@ static void await(struct tape_cursor *cursor)
     cursor->pending[cursor->pending_count++] = cursor->at;
 }
 
-/* Does `op`, a sync, make this outstanding operation durable? */
+static void forget(struct tape_cursor *cursor, struct tape_part part)
+{
+    Q_CHECK(cursor->tape->ops[part.op].kind == TAPE_WRITE);
+    Q_CHECK(cursor->forgotten_count < TAPE_PENDING_MAX);
+    size_t at = cursor->forgotten_count++;
+    while (at > 0 && cursor->forgotten[at - 1].op > part.op) {
+        cursor->forgotten[at] = cursor->forgotten[at - 1];
+        at--;
+    }
+    cursor->forgotten[at] = part;
+}
+
+static void forget_all(struct tape_cursor *cursor, size_t op)
+{
+    forget(cursor, (struct tape_part){.op = op, .to = cursor->tape->ops[op].size});
+}
+
+/* Where forgotten bytes were written over, durably now, reads see what is on the platter. */
+static void remember(struct tape_cursor *cursor, const struct tape_op *write)
+{
+    struct tape_part parts[TAPE_PENDING_MAX];
+    const size_t count = cursor->forgotten_count;
+    memcpy(parts, cursor->forgotten, count * sizeof *parts);
+    cursor->forgotten_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct tape_op *op = &cursor->tape->ops[parts[i].op];
+        const uint64_t start = op->offset + parts[i].from;
+        const uint64_t end = op->offset + parts[i].to;
+        const uint64_t write_end = write->offset + write->size;
+        if (op->inode != write->inode || write_end <= start || write->offset >= end) {
+            forget(cursor, parts[i]);
+            continue;
+        }
+        if (start < write->offset) {
+            forget(cursor, (struct tape_part){.op = parts[i].op,
+                                              .from = parts[i].from,
+                                              .to = (size_t)(write->offset - op->offset)});
+        }
+        if (write_end < end) {
+            forget(cursor, (struct tape_part){.op = parts[i].op,
+                                              .from = (size_t)(write_end - op->offset),
+                                              .to = parts[i].to});
+        }
+    }
+}
+
+/* Does `op`, a sync, concern this outstanding operation? */
 static bool is_synced_by(const struct tape_op *outstanding, const struct tape_op *op)
 {
-    if (op->kind == TAPE_SYNC) {
-        return tape_op_is_data(outstanding) && outstanding->inode == op->inode;
+    if (op->kind == TAPE_SYNC_DIRECTORY) {
+        return tape_op_is_name(outstanding) && tape_is_in_directory(outstanding->path, op->path);
     }
-    return tape_op_is_name(outstanding) && tape_is_in_directory(outstanding->path, op->path);
+    return tape_op_is_data(outstanding) && outstanding->inode == op->inode;
 }
 
 static void settle(struct tape_cursor *cursor, const struct tape_op *sync)
@@ -281,8 +328,11 @@ static void settle(struct tape_cursor *cursor, const struct tape_op *sync)
         const struct tape_op *op = &cursor->tape->ops[cursor->pending[i]];
         if (!is_synced_by(op, sync)) {
             cursor->pending[kept++] = cursor->pending[i];
+        } else if (sync->kind == TAPE_SYNC_FAILED) {
+            forget_all(cursor, cursor->pending[i]);
         } else if (tape_op_is_data(op)) {
             tape_inode_apply(image_inode(&cursor->durable, op->inode), op);
+            remember(cursor, op);
         } else {
             tape_names_apply(&cursor->durable.names, op);
         }
@@ -301,10 +351,17 @@ void tape_cursor_advance(struct tape_cursor *cursor)
         await(cursor);
         break;
     case TAPE_WRITE:
+        if (op->is_forgotten) {
+            forget_all(cursor, cursor->at);
+        } else {
+            await(cursor);
+        }
+        break;
     case TAPE_TRUNCATE:
     case TAPE_RENAME:
     case TAPE_REMOVE: await(cursor); break;
     case TAPE_SYNC:
+    case TAPE_SYNC_FAILED:
     case TAPE_SYNC_DIRECTORY: settle(cursor, op); break;
     case TAPE_ENGINE_WRITE: cursor->version++; break;
     case TAPE_ENGINE_FLUSH: cursor->flushed = cursor->version; break;
@@ -353,12 +410,27 @@ static void carry_out(struct tape_image *image,
     }
 }
 
-/* The process is gone: what it had open under no name any more is gone as well, but a removal that
- * is still outstanding may bring a name back, so inodes stay. */
+/* Everything that is outstanding or forgotten goes on, in its order. The process is gone, and with
+ * it the files it had open under no name; but an outstanding removal may bring a name back, so
+ * inodes stay. */
 static void cut_by_kill(const struct tape_cursor *cursor, struct tape *out_tape)
 {
-    for (size_t i = 0; i < cursor->pending_count; i++) {
-        struct tape_op op = cursor->tape->ops[cursor->pending[i]];
+    size_t forgotten = 0;
+    size_t pending = 0;
+    while (forgotten < cursor->forgotten_count || pending < cursor->pending_count) {
+        const bool is_forgotten = pending == cursor->pending_count ||
+                                  (forgotten < cursor->forgotten_count &&
+                                   cursor->forgotten[forgotten].op < cursor->pending[pending]);
+        const size_t at =
+            is_forgotten ? cursor->forgotten[forgotten].op : cursor->pending[pending++];
+        struct tape_op op = cursor->tape->ops[at];
+        if (is_forgotten) {
+            const struct tape_part *part = &cursor->forgotten[forgotten++];
+            op.is_forgotten = true;
+            op.offset += part->from;
+            op.data += part->from;
+            op.size = part->to - part->from;
+        }
         op.data = copy_of(op.data, op.size);
         tape_add(out_tape, op);
     }
@@ -424,7 +496,7 @@ static uint64_t hash_outstanding(const struct tape *tape)
     }
     for (size_t i = 0; i < tape->op_count; i++) {
         const struct tape_op *op = &tape->ops[i];
-        hash = hash_numbers(hash, (uint64_t)op->kind, op->inode);
+        hash = hash_numbers(hash, (uint64_t)op->kind, op->inode * 2 + op->is_forgotten);
         hash = hash_numbers(hash, op->offset, hash_bytes(bytes_of(op->data, op->size)));
         hash = hash_bytes_seeded(bytes_of_text(op->path), hash);
         hash = hash_bytes_seeded(bytes_of_text(op->to), hash);

@@ -13,7 +13,9 @@
  *     systems keep their order), and what lies below a directory that was lost is lost with it;
  *   - of the engine's batches since its last flush a prefix is kept;
  *   - when the process was killed and the machine lives on, only the engine loses something, but
- *     nothing has become durable: it stays outstanding on the new tape.
+ *     nothing has become durable: it stays outstanding on the new tape;
+ *   - what a failed sync was to make durable is lost, whatever comes, though reads see it until the
+ *     machine loses power (fsync failures, ATC'20).
  *
  * That fsync of a file makes its name durable is not relied on: POSIX does not say so.
  */
@@ -32,6 +34,7 @@ enum tape_op_kind {
     TAPE_WRITE,
     TAPE_TRUNCATE,
     TAPE_SYNC,
+    TAPE_SYNC_FAILED,
     TAPE_CREATE,
     TAPE_MAKE_DIRECTORY,
     TAPE_RENAME,
@@ -43,12 +46,13 @@ enum tape_op_kind {
 
 struct tape_op {
     enum tape_op_kind kind;
-    size_t inode;    /* WRITE, TRUNCATE, SYNC, CREATE, MAKE_DIRECTORY. */
+    size_t inode;    /* WRITE, TRUNCATE, SYNC, SYNC_FAILED, CREATE, MAKE_DIRECTORY. */
     uint64_t offset; /* WRITE; TRUNCATE: the new size. */
     uint8_t *data;   /* Owned. WRITE. */
     size_t size;
     char path[TAPE_PATH_SIZE];
     char to[TAPE_PATH_SIZE]; /* RENAME. */
+    bool is_forgotten;       /* WRITE: only reads still see it, as after a failed sync. */
 };
 
 struct tape_inode {
@@ -107,12 +111,21 @@ bool tape_op_is_name(const struct tape_op *op);
 
 /* ---- walking along ---- */
 
+/* A part of a write. */
+struct tape_part {
+    size_t op;
+    size_t from; /* Bytes [from, to) of its data. */
+    size_t to;
+};
+
 struct tape_cursor {
     const struct tape *tape;
     size_t at; /* Operations done. */
     struct tape_image durable;
     size_t pending[TAPE_PENDING_MAX]; /* Outstanding data and name operations, in order. */
     size_t pending_count;
+    struct tape_part forgotten[TAPE_PENDING_MAX]; /* Lost by failed syncs, by operation. */
+    size_t forgotten_count;
     size_t version; /* Of the engine: newest written ... */
     size_t flushed; /* ... and what is persisted for certain. */
 };

@@ -16,7 +16,7 @@
 
 /* ---- the scripted leader ---- */
 
-/* Adds an entry to the leader's log: SET of one of a few keys, or a no-op when `size` is 0. */
+/* Adds an entry to the leader's log: a write to one of a few keys, or a no-op when `size` is 0. */
 static void script_entry(struct crash_run *run, raft_term term, size_t size)
 {
     Q_CHECK(run->entry_count < CRASH_ENTRIES_MAX && size <= VALUE_MAX);
@@ -33,11 +33,17 @@ static void script_entry(struct crash_run *run, raft_term term, size_t size)
         value[i] = (uint8_t)('a' + (i + run->entry_count) % 26);
     }
     char key[16];
-    (void)snprintf(key, sizeof key, "key%zu", run->entry_count % 7);
+    (void)snprintf(key, sizeof key, "%c%zu", "asl"[run->entry_count % 3], run -> entry_count % 2);
     const struct bytes args[] = {bytes_of_text(key), bytes_of(value, size)};
-    /* Some are not idempotent: applying one twice must show. */
-    const enum op op = run->entry_count % 3 == 0 ? OP_APPEND : OP_SET;
-    const struct request request = {.op = op, .args = args, .arg_count = 2};
+    /* Most are not idempotent: applying one twice must show. Some are protected by an id. */
+    static const enum op OPS[] = {OP_APPEND, OP_SET, OP_RPUSH};
+    struct request request = {.op = OPS[run->entry_count % 3], .args = args, .arg_count = 2};
+    char id[48];
+    if (run->entry_count % 4 == 0) {
+        (void)snprintf(id, sizeof id, "%llu-a%zu",
+                       (unsigned long long)(entry->hlc >> HLC_COUNTER_BITS), run->entry_count);
+        request.request_id = bytes_of_text(id);
+    }
     const size_t encoded = request_encoded_size(&request);
     uint8_t *payload = heap_alloc_raw(encoded);
     struct writer w = writer_of(payload, encoded);
@@ -176,10 +182,10 @@ static void run_append(struct crash_run *run)
     script_many(run, 1, 12);
 }
 
-static void ask_for_vote(struct crash_run *run,
-                         enum raft_message_kind kind,
-                         node_id from,
-                         raft_term term)
+static void post_vote_request(struct crash_run *run,
+                              enum raft_message_kind kind,
+                              node_id from,
+                              raft_term term)
 {
     const struct raft_message message = {.kind = kind,
                                          .from = from,
@@ -188,6 +194,14 @@ static void ask_for_vote(struct crash_run *run,
                                          .prev_index = run->entry_count,
                                          .prev_term = term_of(run, run->entry_count)};
     rig_say(&run->rig, &message, NULL);
+}
+
+static void ask_for_vote(struct crash_run *run,
+                         enum raft_message_kind kind,
+                         node_id from,
+                         raft_term term)
+{
+    post_vote_request(run, kind, from, term);
     rig_settle(&run->rig);
 }
 
@@ -229,7 +243,7 @@ static void run_term_bump(struct crash_run *run)
 }
 
 /* Leaders of later terms replace the uncommitted tail again and again, with longer and shorter
- * ones; once they bring the same indexes back while the earlier save is still in flight. */
+ * ones; some come while the one before is still being written. */
 static void run_truncate(struct crash_run *run)
 {
     follow_from_boot(run);
@@ -244,13 +258,62 @@ static void run_truncate(struct crash_run *run)
         for (size_t n = 0; n < LENGTHS[i]; n++) {
             script_entry(run, term, small_size(run));
         }
+        run->rig.holds_mail = i % 3 == 2;
         script_post(run, i % 2 == 0 ? LEADER : RIVAL, term, committed, run->entry_count, committed);
-        if (i % 3 != 2) {
-            rig_settle(&run->rig); /* Else the next one comes while this one is being written. */
+        run->rig.holds_mail = false;
+        if (i % 3 != 1) {
+            rig_settle(&run->rig);
         }
     }
-    rig_settle(&run->rig);
     script_send(run, term, run->entry_count, 0);
+}
+
+/* Votes and entries that arrive while a log job is being written: they wait for the next one. */
+static void run_in_flight(struct crash_run *run)
+{
+    follow_from_boot(run);
+    script_many(run, 1, 2);
+    begin(run);
+    run->rig.now_ms += 300; /* From here on votes are not refused. */
+    for (raft_term term = 2; term < 6; term++) {
+        script_entry(run, term, small_size(run));
+        script_entry(run, term, small_size(run));
+        script_post(run, LEADER, term, run->entry_count - 2, run->entry_count - 1,
+                    run->entry_count - 2);
+        run->rig.holds_mail = true;
+        script_post(run, LEADER, term, run->entry_count - 1, run->entry_count,
+                    run->entry_count - 2);
+        run->rig.holds_mail = false;
+        rig_settle(&run->rig);
+        run->rig.now_ms += 300;
+    }
+    post_vote_request(run, RAFT_MSG_VOTE, RIVAL, 6);
+    run->rig.holds_mail = true;
+    post_vote_request(run, RAFT_MSG_VOTE, LEADER, 7);
+    post_vote_request(run, RAFT_MSG_VOTE, RIVAL, 8);
+    run->rig.holds_mail = false;
+    rig_settle(&run->rig);
+}
+
+/* The disk fails a sync: the node stops, and the next process finds in the page cache what will
+ * never be on the platter unless it is written again. */
+static void run_failed_sync(struct crash_run *run)
+{
+    follow_from_boot(run);
+    begin(run);
+    for (size_t i = 0; i < 3; i++) {
+        script_many(run, 1, 2);
+        script_entry(run, 1, small_size(run));
+        crash_machine_fail_sync(run->machine);
+        run->rig.expects_failure = true;
+        script_send(run, 1, run->entry_count - 1, 1);
+        run->rig.expects_failure = false;
+        if (!rig_kill(&run->rig)) {
+            return;
+        }
+        rig_advance(&run->rig, 20);
+        script_send(run, 1, run->entry_count, 0);
+    }
 }
 
 /* Batches of every size around that of a segment: exactly full, one sector over, several segments
@@ -276,6 +339,18 @@ static void run_compaction(struct crash_run *run)
         script_entry(run, 1, 200 + (size_t)prng_below(&run->prng, 200));
         script_send(run, 1, run->entry_count - 1, 0);
         run->rig.now_ms += 101; /* The node looks at its log's size ten times a second. */
+    }
+}
+
+/* Nothing is kept that is persistent: whole segments go as soon as they are full. */
+static void run_compaction_of_all(struct crash_run *run)
+{
+    follow_from_boot(run);
+    begin(run);
+    for (size_t i = 0; i < 12; i++) {
+        script_entry(run, 1, 100 + (size_t)prng_below(&run->prng, 400));
+        script_send(run, 1, run->entry_count - 1, 0);
+        rig_advance(&run->rig, i % 3 == 0 ? 310 : 30);
     }
 }
 
@@ -334,7 +409,13 @@ static void send_stream(struct crash_run *run, const struct stream *stream)
         rig_settle(&run->rig);
     }
     buf_deinit(&all);
-    rig_advance(&run->rig, 30); /* Installing takes some turns. */
+}
+
+/* Sends all of it and lets it be installed, which takes some turns. */
+static void install(struct crash_run *run, const struct stream *stream)
+{
+    send_stream(run, stream);
+    rig_advance(&run->rig, 50);
 }
 
 /* The leader's log goes on without this node. */
@@ -354,7 +435,7 @@ static void run_snapshot(struct crash_run *run)
     begin(run);
     const struct stream stream = {
         .from = LEADER, .term = 1, .id = 1, .index = run->entry_count, .parts = 4, .parts_sent = 4};
-    send_stream(run, &stream);
+    install(run, &stream);
     script_many(run, 1, 3);
 }
 
@@ -375,7 +456,7 @@ static void run_snapshot_over_log(struct crash_run *run)
     script_elsewhere(run, 3, 3);
     struct stream stream = {
         .from = LEADER, .term = 3, .id = 1, .index = run->entry_count, .parts = 3, .parts_sent = 3};
-    send_stream(run, &stream);
+    install(run, &stream);
     for (size_t i = 0; i < 6; i++) {
         script_entry(run, 3, small_size(run));
     }
@@ -383,7 +464,7 @@ static void run_snapshot_over_log(struct crash_run *run)
     rig_settle(&run->rig);
     stream.index += 3;
     stream.id = 2;
-    send_stream(run, &stream);
+    install(run, &stream);
     script_send(run, 3, run->entry_count, 0);
     script_many(run, 3, 1);
 }
@@ -401,12 +482,19 @@ static void run_snapshot_again(struct crash_run *run)
     script_elsewhere(run, 2, 2);
     stream = (struct stream){
         .from = RIVAL, .term = 2, .id = 7, .index = run->entry_count, .parts = 2, .parts_sent = 2};
-    send_stream(run, &stream);
+    install(run, &stream);
     script_elsewhere(run, 2, 3);
     stream.id = 8;
     stream.index = run->entry_count;
     send_stream(run, &stream);
-    script_many(run, 2, 2);
+    /* While it is being installed the log stands still, whatever is sent. */
+    script_entry(run, 2, small_size(run));
+    script_post(run, RIVAL, 2, stream.index, run->entry_count, stream.index);
+    script_post(run, RIVAL, 2, stream.index - 3, stream.index - 1, stream.index - 1);
+    rig_settle(&run->rig);
+    rig_advance(&run->rig, 50);
+    script_post(run, RIVAL, 2, stream.index, run->entry_count, run->entry_count);
+    rig_settle(&run->rig);
 }
 
 /* ---- workloads of a leader ---- */
@@ -505,8 +593,11 @@ const struct crash_workload CRASH_WORKLOADS[] = {
     {"term_bump", "leaders of ever higher terms", 3, SEGMENT, KEEP, run_term_bump},
     {"election", "candidacies and lost leaderships", 3, SEGMENT, KEEP, run_election},
     {"truncate", "tails replaced by later leaders", 3, SEGMENT, KEEP, run_truncate},
+    {"in_flight", "votes and entries during log jobs", 3, SEGMENT, KEEP, run_in_flight},
+    {"failed_sync", "a failed sync, and the next process", 3, SEGMENT, KEEP, run_failed_sync},
     {"rollover", "batches of all sizes around a segment's", 3, 2048, KEEP, run_rollover},
     {"compaction", "segments released, recycled, removed", 3, 1536, 1200, run_compaction},
+    {"compaction_of_all", "nothing is kept that is persistent", 3, 1536, 64, run_compaction_of_all},
     {"snapshot", "received in four parts and installed", 3, SEGMENT, KEEP, run_snapshot},
     {"snapshot_over_log", "over a conflicting tail; within the log", 3, SEGMENT, KEEP,
      run_snapshot_over_log},

@@ -26,12 +26,17 @@ void node_fail(struct node *node, int err, const char *format, ...)
     (void)snprintf(node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
 }
 
-void node_state_read(struct node *node, int err)
+void node_fail_storage(struct node *node, int err, const char *what)
+{
+    const char *text = node->engine->ops->error_text(node->engine);
+    node_fail(node, err, "%s (%s)%s", what, text[0] != '\0' ? text : "no more is known",
+              err == Q_ECORRUPT ? "; leave this node stopped and let the others go on" : "");
+}
+
+void node_judge_read(struct node *node, int err)
 {
     if (err == Q_ECORRUPT) {
-        node_fail(node, err,
-                  "a part of the state in db/ is damaged; leave this node stopped and let the "
-                  "others go on: its disk is not to be trusted");
+        node_fail_storage(node, err, "reading db/ failed");
     }
 }
 

@@ -162,8 +162,11 @@ static inline struct peer *node_peer(struct node *node, node_id id)
 /* node.c */
 void node_fail(struct node *node, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The state was read, with this result: a node whose state is damaged stops. */
-void node_state_read(struct node *node, int err);
+/* As node_fail; `what` failed in db/, and the engine may know more. */
+void node_fail_storage(struct node *node, int err, const char *what);
+/* What a read of the engine came to. Damaged data stop the node: another replica has them whole,
+ * and this one would answer with errors for ever. Any other failure may pass. */
+void node_judge_read(struct node *node, int err);
 /* Begins a message to a peer with its header; NULL = cannot be sent now. End with node_send_end. */
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type);
 void node_send_end(struct node *node, node_id to);

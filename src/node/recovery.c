@@ -235,7 +235,8 @@ static int judge(const struct recovery *recovery,
     }
     if (recovery->count > 0 && recovery->first != start + 1) {
         (void)snprintf(error, error_size,
-                       "wal/ goes on with entry %llu after %llu: files of it are missing; " ADVICE,
+                       "wal/ goes on with entry %llu after %llu: files of it are missing, or the "
+                       "end of the newest one is damaged; " ADVICE,
                        (unsigned long long)recovery->first, start);
         return Q_ECORRUPT;
     }
@@ -276,7 +277,8 @@ int recovery_start_replica(struct node *node,
     int err = machine_init(&replica->machine, node->engine, GROUP_DEFAULT);
     const struct shard_meta *meta = &replica->machine.meta;
     if (err != Q_OK) {
-        (void)snprintf(error, error_size, "the state in db/ cannot be read: %s", err_text(err));
+        (void)snprintf(error, error_size, "the state in db/ cannot be read: %s (%s); " ADVICE,
+                       err_text(err), node->engine->ops->error_text(node->engine));
     } else {
         drop_before(recovery, recovery->state.start_index + 1);
         err = judge(recovery, meta, error, error_size);

@@ -97,7 +97,7 @@ static bool make_chunk(struct node *node)
     }
     const int err = ops->iterator_error(sender->iterator);
     if (err != Q_OK) {
-        node_state_read(node, err);
+        node_judge_read(node, err);
         return false;
     }
     sender->checksum = hash_bytes_seeded(buf_bytes(&chunk->data), sender->checksum);

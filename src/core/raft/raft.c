@@ -8,9 +8,6 @@ size_t raft_quorum(const struct raft *raft)
     if (Q_PLANT(B12)) {
         return (raft->config.voter_count + 1) / 2;
     }
-    if (Q_PLANT(B12)) {
-        return (raft->config.voter_count + 1) / 2;
-    }
     return raft->config.voter_count / 2 + 1;
 }
 

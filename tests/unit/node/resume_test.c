@@ -84,7 +84,7 @@ static void expect_stop(struct scene *scene, const char *forgotten)
 {
     struct world *world = &scene->world;
     const char *error = NULL;
-    world->may_stop = scene->victim;
+    world->places[scene->victim].may_fail = true;
     world->judge = count_spoken;
     scene->spoken = 0;
     world_start(world, scene->victim);
@@ -172,7 +172,7 @@ TEST(the_newest_state_of_the_directory_is_welcome_after_an_old_one_was_refused)
     expect_stop(&scene, "more log entries");
     copy_directory(newest.path, scene.copy.path);
     put_copy(&scene);
-    scene.world.may_stop = NODE_NONE;
+    scene.world.places[scene.victim].may_fail = false;
     expect_welcome(&scene);
     temporary_directory_remove(&newest);
     EXPECT(node_takes_part(victim_of(&scene)));
@@ -244,7 +244,7 @@ TEST(a_witness_that_answers_late_still_stops_an_old_copy)
     world_run_for(&scene.world, 300);
     put_copy(&scene);
     world_cut(&scene.world, scene.leader, scene.victim, true);
-    scene.world.may_stop = scene.victim;
+    scene.world.places[scene.victim].may_fail = true;
     world_start(&scene.world, scene.victim);
     world_run_for(&scene.world, RESUME_GRACE_MS + 50);
     const char *error = NULL;

@@ -157,9 +157,29 @@ TEST(a_report_has_all_that_is_needed_to_look_at_a_failure)
     EXPECT(report_has(&result, "hash: unknown, the process died"));
 }
 
+TEST(crash_states_are_asked_for)
+{
+    struct arguments arguments;
+    EXPECT(parses("--crash-states", &arguments) && arguments.wants_crashes);
+    EXPECT(arguments.crash.again == CRASH_AGAIN_DEFAULT);
+    EXPECT(arguments.crash.only_cut == CRASH_NO_CUT && arguments.crash.limit == 0);
+    EXPECT(parses("--crash-states|--workload|vote|--seed|5|--cut|7|--again|0|--limit|9|--verbose",
+                  &arguments));
+    EXPECT(strcmp(arguments.crash.workload, "vote") == 0 && arguments.crash.seed == 5);
+    EXPECT(arguments.crash.only_cut == 7 && arguments.crash.again == 0);
+    EXPECT(arguments.crash.limit == 9 && arguments.crash.verbose);
+    EXPECT(is_refused("--crash-states|--seeds|4", "not with other things"));
+    EXPECT(is_refused("--crash-states|--partitions|3", "not with other things"));
+    EXPECT(is_refused("--crash-states|--cut|7", "only with --workload"));
+    EXPECT(is_refused("--seed|1|--workload|vote", "only with --crash-states"));
+    EXPECT(is_refused("--seed|1|--limit|9", "only with --crash-states"));
+    EXPECT(is_refused("--crash-states|--limit|0", "out of bounds"));
+}
+
 TEST_MAIN(CASE(a_seed_or_many_are_asked_for),
           CASE(options_are_set_by_name),
           CASE(wrong_arguments_are_refused),
           CASE(partitions_become_seeds),
+          CASE(crash_states_are_asked_for),
           CASE(a_replay_forces_what_was_forced_and_nothing_else),
           CASE(a_report_has_all_that_is_needed_to_look_at_a_failure))

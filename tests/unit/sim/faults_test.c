@@ -1,5 +1,6 @@
 /* sim/faults: each class of fault of links, frames, processes and clocks does what it says, ends,
  * and does not happen by itself. */
+#include "base/err.h"
 #include "base/os/log.h"
 #include "harness/test.h"
 #include "sim/fault_kinds.h"
@@ -599,7 +600,68 @@ TEST(idle_connections_stand_until_the_process_goes)
     world_free(world);
 }
 
-TEST_MAIN(CASE(nothing_goes_wrong_by_itself),
+/* ---- disks ---- */
+
+/* Runs until the node writes its log. */
+static struct host *busy_host(struct world *world)
+{
+    struct host *host = &world->hosts[1];
+    while (!host->log_is_busy) {
+        run_for(world, 100);
+    }
+    return host;
+}
+
+TEST(a_process_may_stop_itself_only_if_its_disk_has_failed_it)
+{
+    struct world *world = calm_world(3, 40);
+    struct host *host = busy_host(world);
+    disk_faults(host->disk)->sync_fails = true;
+    run_for(world, 5 * SECOND);
+    EXPECT(host->incarnation == 2 && host->node != NULL);
+
+    host = busy_host(world);
+    const struct event failed = {.a = (uint64_t)-Q_EIO};
+    host_log(host, &failed); /* The device has not said that. */
+    world_run_until(world, world->now_us + SECOND);
+    EXPECT(world->violation.found && strcmp(world->violation.checker, "stops") == 0);
+    world_free(world);
+}
+
+static int list_nothing(void *context,
+                        const char *directory,
+                        void (*visit)(void *, const char *name),
+                        void *visit_context)
+{
+    (void)context;
+    (void)directory;
+    (void)visit;
+    (void)visit_context;
+    return Q_EIO;
+}
+
+TEST(a_start_may_fail_only_if_the_disk_has_failed_it)
+{
+    struct world *world = calm_world(3, 41);
+    struct host *host = &world->hosts[1];
+    host_crash(host, true, SECOND);
+    disk_faults(host->disk)->full = true;
+    run_for(world, 2 * SECOND);
+    EXPECT(host->node == NULL && host->incarnation > 3); /* It tries again and again. */
+    disk_faults(host->disk)->full = false;
+    run_for(world, SECOND);
+    EXPECT(host->node != NULL);
+
+    host_crash(host, false, SECOND);
+    disk_files(host->disk)->list = list_nothing; /* Behind the back of its faults. */
+    world_run_until(world, world->now_us + 2 * SECOND);
+    EXPECT(world->violation.found && strcmp(world->violation.checker, "start") == 0);
+    world_free(world);
+}
+
+TEST_MAIN(CASE(a_process_may_stop_itself_only_if_its_disk_has_failed_it),
+          CASE(a_start_may_fail_only_if_the_disk_has_failed_it),
+          CASE(nothing_goes_wrong_by_itself),
           CASE(a_group_cut_one_way_is_heard_or_hears_but_not_both),
           CASE(a_bridge_leaves_everybody_connected_over_others),
           CASE(two_nodes_have_no_bridge),
