@@ -101,6 +101,7 @@
     X(SELFMATCH, sim, "a leader counts its own entries before they are durable")                   \
     X(SNAPSYNC, sim, "a staged snapshot is renamed before it is synced")                           \
     X(STATEHEAD, sim, "a new segment begins without term and vote")                                \
+    X(STALE, sim, "an old copy of a data directory is not noticed")                                \
     X(TAILACK, unit_core_raft_paper_leader,                                                        \
       "after a snapshot the log behind it is acknowledged unseen")                                 \
     X(NONDET, twice, "an election timeout follows an address")                                     \

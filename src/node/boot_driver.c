@@ -48,8 +48,10 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
+        node->incarnation_before = identity->incarnation;
         if (!Q_PLANT(INCARNATION) || identity->incarnation == 0) {
-            identity->incarnation++;
+            identity->incarnation =
+                incarnation_after(node->incarnation_before, prng_next(&node->prng));
         }
         err = identity_store(node->files, identity);
     }

@@ -10,6 +10,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #include <stdio.h>
 
@@ -116,6 +117,17 @@ int recovery_open_log(struct node *node, struct recovery **out, char *error, siz
     }
     *out = recovery;
     return Q_OK;
+}
+
+int recovery_expect_nothing(const struct recovery *recovery, char *error, size_t error_size)
+{
+    if (!recovery->has_state && recovery->count == 0) {
+        return Q_OK;
+    }
+    (void)snprintf(error, error_size,
+                   "wal/ holds a log, but the identity file knows no cluster: it is not the one "
+                   "that belongs to it, or was lost; " ADVICE);
+    return Q_ECORRUPT;
 }
 
 struct recovery *recovery_empty(void)
@@ -299,6 +311,7 @@ int recovery_start_replica(struct node *node,
     replica->role = replica->raft.role;
     replica->term = replica->raft.hard.term;
     node->booted = true;
+    resume_driver_start(node);
     recovery_free(recovery);
     return Q_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #define EFFECTS_MAX        64
 #define RING_ROOM_SPARE    8 /* Entries raft may add by itself: its no-op. */
@@ -175,8 +176,12 @@ void replica_receive(struct node *node, node_id from, struct bytes body)
     struct raft_message message;
     const int err = raft_message_decode(body, &message, entries, count);
     const bool wanted = err == Q_OK && message.from == from && message.to == node->self;
-    if (!wanted || (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
-        Q_MARK_IF(REPLICA_INSTALLING_DEAF, wanted);
+    if (wanted) {
+        resume_driver_note(node, from, &message);
+    }
+    if (!wanted || !node->resume.is_done ||
+        (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
+        Q_MARK_IF(REPLICA_INSTALLING_DEAF, wanted && node->resume.is_done);
         heap_free(entries);
         return;
     }

@@ -163,14 +163,30 @@ static int write_batch(struct node *node, struct install_batch *batch)
     return err;
 }
 
+/* Fewer bytes than `size` mean that the file ends there: what cannot be read is told from what is
+ * not there, for the first may pass. */
+static int read_file(struct node *node,
+                     struct file *file,
+                     uint64_t offset,
+                     uint8_t *out,
+                     size_t size,
+                     size_t *out_got)
+{
+    const struct files *files = node->files;
+    uint64_t file_size = 0;
+    int err = files->read(files->context, file, offset, out, size, out_got);
+    if (err == Q_OK && *out_got < size) {
+        err = files->size(files->context, file, &file_size);
+    }
+    return err == Q_OK && *out_got < size && offset + *out_got < file_size ? Q_EIO : err;
+}
+
 /* Reads the next piece of the file into `rest`; *out_last when it is the last one. */
 static int read_piece(struct node *node, struct snapshot_receiver *receiver, bool *out_last)
 {
-    const struct files *files = node->files;
     uint8_t header[PIECE_HEADER];
     size_t got = 0;
-    int err =
-        files->read(files->context, receiver->file, receiver->offset, header, sizeof header, &got);
+    int err = read_file(node, receiver->file, receiver->offset, header, sizeof header, &got);
     if (err != Q_OK) {
         return err;
     }
@@ -182,8 +198,8 @@ static int read_piece(struct node *node, struct snapshot_receiver *receiver, boo
         return Q_ECORRUPT;
     }
     buf_clear(&receiver->rest);
-    err = files->read(files->context, receiver->file, receiver->offset + sizeof header,
-                      buf_reserve(&receiver->rest, size), size, &got);
+    err = read_file(node, receiver->file, receiver->offset + sizeof header,
+                    buf_reserve(&receiver->rest, size), size, &got);
     if (err != Q_OK) {
         return err;
     }
@@ -477,8 +493,10 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
         send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
         return;
     }
-    if (!node->replica.state_durable) {
+    if (!node->replica.state_durable || raft->durable_term < chunk->term) {
         /* A state without any term in the log looks like a lost log, and no start would accept it.
+         * And with an earlier term than the stream's it would look as if the entries had been lost
+         * that this replica has acknowledged in it and the snapshot takes away (cluster/resume).
          * The chunk comes again. */
         return;
     }
@@ -532,8 +550,7 @@ static int read_header(struct node *node, struct snapshot_receiver *receiver)
 {
     uint8_t header[FILE_HEADER];
     size_t got = 0;
-    const int err =
-        node->files->read(node->files->context, receiver->file, 0, header, sizeof header, &got);
+    const int err = read_file(node, receiver->file, 0, header, sizeof header, &got);
     if (err != Q_OK) {
         return err;
     }
