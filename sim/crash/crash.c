@@ -96,7 +96,6 @@ void crash_print_violation(const struct crash_workload *workload,
         " --cut %" PRIu64 " --again %" PRIu64 " --verbose\n",
         violation->checker, violation->reason, workload->name, options->seed, place->cuts[0],
         options->again);
-    (void)fflush(stdout);
 }
 
 /* What was done and what became of it. */
