@@ -382,16 +382,18 @@ struct stream {
     uint32_t parts_sent; /* ... of which the first so many are. */
 };
 
-/* Where a part of about `size` bytes that begins at `from` ends: a part has whole records. */
-static size_t part_end(struct bytes all, size_t from, size_t size)
+/* Where the record ends that byte `wanted` of a stream lies in: parts hold whole records. */
+static size_t record_end(struct bytes all, size_t wanted)
 {
-    size_t at = from;
-    while (at < all.size && at - from < size) {
-        struct reader r = reader_of(bytes_of(all.data + at, all.size - at));
-        const size_t key_size = read_u32(&r);
-        at += 8 + key_size + read_u32(&r);
+    struct reader r = reader_of(all);
+    while (all.size - reader_left(&r) < wanted && reader_left(&r) > 0) {
+        const uint32_t key_size = read_u32(&r);
+        const uint32_t value_size = read_u32(&r);
+        (void)read_bytes(&r, key_size);
+        (void)read_bytes(&r, value_size);
+        Q_CHECK(!r.failed);
     }
-    return at;
+    return all.size - reader_left(&r);
 }
 
 /* Sends (a part of) a snapshot of the leader's state as of `index`, part by part. */
@@ -402,10 +404,10 @@ static void send_stream(struct crash_run *run, const struct stream *stream)
     stream_state(run, stream->index, &all);
     const struct bytes bytes = buf_bytes(&all);
     const size_t size = bytes.size / stream->parts + 1;
-    size_t at = 0;
     uint64_t checksum = 0;
+    size_t at = 0;
     for (uint32_t i = 0; i < stream->parts_sent && !run->rig.violation.found; i++) {
-        const size_t end = part_end(bytes, at, size);
+        const size_t end = record_end(bytes, size * (i + 1));
         struct snapshot_chunk chunk = {.group = CRASH_GROUP,
                                        .term = stream->term,
                                        .id = stream->id,
