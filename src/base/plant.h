@@ -22,7 +22,7 @@
     X(B06, sim, "a candidate with the same term does not step down for its leader")                \
     X(B07, sim, "vote and append responses of an earlier term are counted")                        \
     X(B08, sim, "a follower truncates its log on any append, conflict or not")                     \
-    X(B09, sim, "a follower acknowledges entries before they are durable")                         \
+    X(B09, sim, "entries whose write failed are kept as if they were in the log")                  \
     X(B10, sim, "a deposed leader keeps naming itself as leader")                                  \
     X(B11, sim, "a new leader serves reads before its no-op commits")                              \
     X(B12, sim, "half of an even number of nodes is a quorum")                                     \
@@ -30,7 +30,7 @@
     X(B14, sim, "entries behind the log's start are acknowledged with the wrong index")            \
     X(B23, sim, "a stale snapshot truncates the valid tail of the log")                            \
     X(B24, sim, "the term of a compacted entry reads as 0")                                        \
-    X(B25, unit_node_snapshot, "a second snapshot to send takes the place of the first")           \
+    X(B25, sim, "a second snapshot to send takes the place of the first")                          \
     X(B26, sim, "the log is compacted before the state that replaces it is persistent")            \
     X(B27, sim, "entries are stored and committed while a snapshot is installed")                  \
     X(B28, sim, "no heartbeats while a snapshot is installed")                                     \
@@ -66,6 +66,7 @@
     X(B74, sim, "sizes of values in a snapshot have 16 bits")                                      \
     X(B75, wire_resp, "a parser reads two bytes behind its input")                                 \
     X(ABA, sim, "a storage completion of an earlier term marks a newer tail durable")              \
+    X(ACKEARLY, sim, "a follower acknowledges entries before they are durable")                    \
     X(APPENDCOMMIT, unit_core_raft_paper_replication,                                              \
       "a follower commits beyond what the append has compared")                                    \
     X(APPLYEARLY, sim, "entries are applied before they are durable here")                         \
@@ -74,7 +75,7 @@
       "a map is formed when all nonces are known, agreed or not")                                  \
     X(CLUSTERID, sim, "messages of another cluster are taken")                                     \
     X(COMPACTVOTE, sim, "compaction writes the term without the vote")                             \
-    X(EMPTYDISK, unit_core_cluster_boot, "an empty disk resumes the identity of the lost one")     \
+    X(EMPTYDISK, sim, "an empty disk resumes the identity of the lost one")                        \
     X(FAILTIMEOUT, sim, "failed is answered at the deadline of a write that is in the log")        \
     X(FORWARDLOOP, unit_node_forwarding, "a forwarded request is forwarded again")                 \
     X(FRAMESUM, sim, "the checksum of a frame is not looked at")                                   \
@@ -92,7 +93,7 @@
       "match indices of an earlier leadership are kept")                                           \
     X(NODIRSYNC, sim, "the name of a new segment is not synced")                                   \
     X(NOREWRITE, sim, "after a start the last batch is not written again before it counts")        \
-    X(OTHERDISK, unit_core_cluster_boot, "another node's disk is accepted")                        \
+    X(OTHERDISK, sim, "another node's disk is accepted")                                           \
     X(PIPELINE, unit_front_resp_session,                                                           \
       "a read does not wait for the writes before it in the pipeline")                             \
     X(READAPPLY, sim, "a read is served before the state has reached its index")                   \

@@ -82,7 +82,7 @@ int wal_device_write(struct wal_device *device, struct wal_job *job)
     wal_batch_encode(&job->batch, job->buffer.data + job->buffer.start);
     const struct files *files = device->files;
     const int err = files->write(files->context, device->file, job->batch.at.offset, all);
-    if (err != Q_OK && !(Q_PLANT(B51) && err == Q_ENOSPC)) {
+    if (err != Q_OK && !(Q_PLANT(B51) && err == Q_ENOSPC) && !(Q_PLANT(B09) && err == Q_EIO)) {
         return err;
     }
     const uint64_t end = job->batch.at.offset + all.size;

@@ -108,7 +108,7 @@ static void acknowledge(struct raft *raft, node_id leader, raft_index index)
         .to = leader,
         .index = index,
     };
-    raft_send(raft, reply, !Q_PLANT(B09));
+    raft_send(raft, reply, !Q_PLANT(ACKEARLY));
 }
 
 /* Section 5.3 of the paper: only a conflict removes entries. A late append that ends before our

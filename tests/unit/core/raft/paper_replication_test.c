@@ -67,6 +67,17 @@ TEST(a_conflict_behind_what_is_durable_makes_nothing_durable)
     EXPECT(one.raft.stable_index == 1);
 }
 
+/* ... though not the largest time that was seen: what comes later is later than that, too. */
+TEST(the_largest_time_seen_outlives_its_entry)
+{
+    one_start(&one, 3, (struct raft_hard_state){.term = 1}, (raft_term[]){1}, 1);
+    one_append(&one, append_after(2, 1, 1, 1), 1, 8);
+    const uint64_t largest = one.raft.last_hlc;
+    one_append(&one, append_after(3, 2, 1, 1), 2, 1);
+    EXPECT(one.raft.log.last_index == 2);
+    EXPECT(raft_log_at(&one.raft.log, 2)->hlc < largest && one.raft.last_hlc == largest);
+}
+
 /* ... and only then: a late append that says less than the log holds removes nothing (B08). */
 TEST(a_late_append_removes_nothing)
 {
@@ -116,7 +127,7 @@ TEST(an_append_behind_the_commit_is_answered_with_the_commit)
     EXPECT(reply->index == 3 && !reply->reject && one.raft.log.last_index == 4);
 }
 
-/* Paper, 5.1 and section 3.8: acknowledgements leave when the entries are durable (B09). */
+/* Paper, 5.1 and section 3.8: acknowledgements leave when the entries are durable. */
 TEST(an_acknowledgement_waits_for_its_entries_to_be_durable)
 {
     one_start_empty(&one, 3);
@@ -575,6 +586,7 @@ TEST(followers_do_not_take_proposals)
 TEST_MAIN(CASE(an_append_that_does_not_fit_is_refused_with_a_hint),
           CASE(conflicting_entries_are_replaced),
           CASE(a_conflict_behind_what_is_durable_makes_nothing_durable),
+          CASE(the_largest_time_seen_outlives_its_entry),
           CASE(a_late_append_removes_nothing),
           CASE(commit_does_not_pass_the_last_new_entry),
           CASE(a_heartbeat_moves_the_commit_but_not_past_the_log),
