@@ -62,6 +62,12 @@ sim-partitions: ## every pattern of cut links from every first leader, 3 and 5 n
 	@build/release/quorate-sim --partitions 3 --jobs 2
 	@build/release/quorate-sim --partitions 5 --jobs 2
 
+.PHONY: storage-faults
+storage-faults: ## every failing disk call and allocation, every flipped byte (15 minutes)
+	@scripts/install_deps.sh test
+	@QUORATE_FAULTS=full $(PYTHON) scripts/run_tests.py --suite unit \
+		--only 'nth_failure|_flip|out_of_memory'
+
 .PHONY: crash
 crash: ## crash states: workloads crashed everywhere, recoveries too (some minutes; SEED=0)
 	@scripts/install_deps.sh run

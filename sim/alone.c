@@ -21,7 +21,7 @@ struct before {
 static bool is_well(const struct host *host)
 {
     return host->node != NULL && host->has_raft && !host->is_condemned && !host->is_damaged &&
-           !host->is_rotten && !host->is_outside && !host_is_paused(host);
+           !host->is_outside && !host_is_paused(host);
 }
 
 static void report(struct host *host, const char *what, uint64_t is, uint64_t was)

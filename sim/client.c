@@ -434,21 +434,18 @@ static void answered(struct client *client, struct slot *slot, const struct resp
     }
 }
 
-/* Whoever does not read must not fill the memory of the node. */
-static void check_output(const struct client *client)
+/* Whoever does not read, or does not end its request, must not fill the memory of the node. */
+static void check_memory(const struct client *client)
 {
-    const size_t size = buf_size(session_output(client->session));
-    if (size > SESSION_OUTPUT_MAX + VALUE_SIZE_DEFAULT) {
-        violation_report(&client->world->violation, "bounds",
-                         "%zu bytes wait for client %u, which does not read", size, client->number);
-    }
+    check_session(&client->world->violation, session_input_size(client->session),
+                  buf_size(session_output(client->session)));
 }
 
 void client_collect(struct client *client)
 {
     struct world *world = client->world;
     if (client->session != NULL && world->now_us < client->reads_at_us) {
-        check_output(client);
+        check_memory(client);
         return;
     }
     client->has_output = false;
@@ -456,7 +453,7 @@ void client_collect(struct client *client)
         return;
     }
     struct buf *output = session_output(client->session);
-    check_session(&world->violation, session_input_size(client->session), buf_size(output));
+    check_memory(client);
     const bool cut = buf_size(output) > 0 && draw_ppm(&world->prng, world->options.client_cut_ppm);
     size_t left = buf_size(output);
     left = cut ? (size_t)prng_below(&world->prng, left) : left;

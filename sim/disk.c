@@ -3,66 +3,10 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/os/heap.h"
-#include "sim/disk_image.h"
+#include "sim/disk_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define PATH_SIZE_MAX 128
-#define NAMES_MAX     4096
-
-struct inode {
-    struct disk_image image;
-    bool is_directory;
-    uint32_t open_count;
-    bool marked; /* During collect. */
-    struct inode *next;
-};
-
-struct name {
-    char path[PATH_SIZE_MAX];
-    struct inode *inode;
-};
-
-struct names {
-    struct name *items; /* Owned. */
-    size_t count;
-    size_t capacity;
-};
-
-enum change_kind { CHANGE_CREATE, CHANGE_REMOVE, CHANGE_RENAME };
-
-/* A directory operation that its sync_directory has not made durable yet. */
-struct change {
-    enum change_kind kind;
-    char path[PATH_SIZE_MAX];
-    char to[PATH_SIZE_MAX]; /* RENAME. */
-    struct inode *inode;    /* CREATE. */
-};
-
-struct file {
-    struct inode *inode;
-    uint64_t incarnation;
-};
-
-struct disk {
-    struct files files;
-    struct disk_faults faults;
-    struct prng prng;
-    bool is_down;
-    bool has_failed;          /* An operation failed since the last boot. */
-    uint64_t operations_left; /* Until it is down; 0 = it stays up. */
-    uint64_t incarnation;     /* Counts processes; open files belong to one. */
-    uint64_t sync_count;
-    uint64_t open_count;
-    /* Owned. */
-    struct inode *inodes;
-    struct names seen;
-    struct names durable;
-    struct change *changes;
-    size_t change_count;
-    size_t change_capacity;
-};
 
 /* ---- names ---- */
 
@@ -73,7 +17,7 @@ static void set_path(char out[PATH_SIZE_MAX], const char *path)
     memcpy(out, path, size + 1);
 }
 
-static struct name *names_find(const struct names *names, const char *path)
+struct name *disk_names_find(const struct names *names, const char *path)
 {
     for (size_t i = 0; i < names->count; i++) {
         if (strcmp(names->items[i].path, path) == 0) {
@@ -83,17 +27,17 @@ static struct name *names_find(const struct names *names, const char *path)
     return NULL;
 }
 
-static void names_remove(struct names *names, const char *path)
+void disk_names_remove(struct names *names, const char *path)
 {
-    struct name *name = names_find(names, path);
+    struct name *name = disk_names_find(names, path);
     if (name != NULL) {
         *name = names->items[--names->count];
     }
 }
 
-static void names_put(struct names *names, const char *path, struct inode *inode)
+void disk_names_put(struct names *names, const char *path, struct inode *inode)
 {
-    names_remove(names, path);
+    disk_names_remove(names, path);
     Q_CHECK(names->count < NAMES_MAX);
     if (names->count == names->capacity) {
         names->capacity = names->capacity == 0 ? 16 : names->capacity * 2;
@@ -108,21 +52,20 @@ static void names_apply(struct names *names, const struct change *change)
 {
     const struct name *name = NULL;
     switch (change->kind) {
-    case CHANGE_CREATE: names_put(names, change->path, change->inode); break;
-    case CHANGE_REMOVE: names_remove(names, change->path); break;
+    case CHANGE_CREATE: disk_names_put(names, change->path, change->inode); break;
+    case CHANGE_REMOVE: disk_names_remove(names, change->path); break;
     case CHANGE_RENAME:
-        name = names_find(names, change->path);
+        name = disk_names_find(names, change->path);
         if (name != NULL) {
             struct inode *inode = name->inode;
-            names_remove(names, change->path);
-            names_put(names, change->to, inode);
+            disk_names_remove(names, change->path);
+            disk_names_put(names, change->to, inode);
         }
         break;
     }
 }
 
-/* "a/b" is in "a"; "a" is in "". */
-static bool is_in_directory(const char *path, const char *directory)
+bool disk_path_is_in(const char *path, const char *directory)
 {
     const char *slash = strrchr(path, '/');
     const size_t size = slash == NULL ? 0 : (size_t)(slash - path);
@@ -136,8 +79,7 @@ static void mark_names(const struct names *names)
     }
 }
 
-/* Frees the inodes nobody can reach any more. */
-static void collect(struct disk *disk)
+void disk_collect(struct disk *disk)
 {
     for (struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
         inode->marked = inode->open_count > 0;
@@ -172,7 +114,7 @@ static void change_names(struct disk *disk, const struct change *change)
     names_apply(&disk->seen, change);
 }
 
-static struct inode *inode_new(struct disk *disk)
+struct inode *disk_inode_new(struct disk *disk)
 {
     struct inode *inode = heap_alloc(sizeof *inode);
     inode->next = disk->inodes;
@@ -205,7 +147,7 @@ static int files_open(void *context, const char *path, bool create, struct file 
     if (is_off(disk)) {
         return Q_EIO;
     }
-    const struct name *name = names_find(&disk->seen, path);
+    const struct name *name = disk_names_find(&disk->seen, path);
     if (name != NULL && create) {
         return Q_EEXIST;
     }
@@ -215,7 +157,7 @@ static int files_open(void *context, const char *path, bool create, struct file 
     if (create && disk->faults.full) {
         return fail(disk, Q_ENOSPC);
     }
-    struct inode *inode = name == NULL ? inode_new(disk) : name->inode;
+    struct inode *inode = name == NULL ? disk_inode_new(disk) : name->inode;
     if (name == NULL) {
         struct change change = {.kind = CHANGE_CREATE, .inode = inode};
         set_path(change.path, path);
@@ -236,7 +178,7 @@ static void files_close(void *context, struct file *file)
     file->inode->open_count--;
     disk->open_count--;
     heap_free(file);
-    collect(disk);
+    disk_collect(disk);
 }
 
 static bool is_stale(struct disk *disk, const struct file *file)
@@ -258,13 +200,24 @@ static int files_read(
     void *context, struct file *file, uint64_t offset, void *out, size_t size, size_t *out_read)
 {
     struct disk *disk = context;
-    if (is_stale(disk, file) || disk->faults.read_fails) {
-        disk->faults.read_fails = false;
-        return fail(disk, Q_EIO);
+    struct disk_faults *faults = &disk->faults;
+    if (is_stale(disk, file)) {
+        return Q_EIO;
     }
     const struct disk_bytes *cached = &file->inode->image.cached;
     const size_t left = offset >= cached->size ? 0 : cached->size - (size_t)offset;
-    const size_t count = size < left ? size : left;
+    size_t count = size < left ? size : left;
+    if (faults->reads != READ_WORKS && faults->reads_before == 0) {
+        if (faults->reads != READ_FAILS_SHORT) {
+            faults->reads = faults->reads == READ_FAILS_ONCE ? READ_WORKS : faults->reads;
+            return fail(disk, Q_EIO);
+        }
+        faults->reads = READ_WORKS;
+        disk->has_failed = true;
+        count = (size_t)prng_below(&disk->prng, (uint64_t)count + 1);
+    } else if (faults->reads != READ_WORKS) {
+        faults->reads_before--;
+    }
     if (count > 0) {
         memcpy(out, cached->data + offset, count);
     }
@@ -299,7 +252,7 @@ static int files_sync(void *context, struct file *file)
     }
     if (disk->faults.sync_fails) {
         disk->faults.sync_fails = false;
-        disk_image_sync_failed(&file->inode->image);
+        disk_image_sync_failed(&file->inode->image, disk->faults.sync_failure);
         return fail(disk, Q_EIO);
     }
     disk_image_sync(&file->inode->image);
@@ -326,14 +279,14 @@ static int files_rename(void *context, const char *from, const char *to)
     if (is_off(disk)) {
         return Q_EIO;
     }
-    if (names_find(&disk->seen, from) == NULL) {
+    if (disk_names_find(&disk->seen, from) == NULL) {
         return Q_ENOTFOUND;
     }
     struct change change = {.kind = CHANGE_RENAME};
     set_path(change.path, from);
     set_path(change.to, to);
     change_names(disk, &change);
-    collect(disk);
+    disk_collect(disk);
     return Q_OK;
 }
 
@@ -343,13 +296,13 @@ static int files_remove(void *context, const char *path)
     if (is_off(disk)) {
         return Q_EIO;
     }
-    if (names_find(&disk->seen, path) == NULL) {
+    if (disk_names_find(&disk->seen, path) == NULL) {
         return Q_ENOTFOUND;
     }
     struct change change = {.kind = CHANGE_REMOVE};
     set_path(change.path, path);
     change_names(disk, &change);
-    collect(disk);
+    disk_collect(disk);
     return Q_OK;
 }
 
@@ -359,13 +312,13 @@ static int files_make_directory(void *context, const char *path)
     if (is_off(disk)) {
         return Q_EIO;
     }
-    if (names_find(&disk->seen, path) != NULL) {
+    if (disk_names_find(&disk->seen, path) != NULL) {
         return Q_OK;
     }
     if (disk->faults.full) {
         return fail(disk, Q_ENOSPC);
     }
-    struct change change = {.kind = CHANGE_CREATE, .inode = inode_new(disk)};
+    struct change change = {.kind = CHANGE_CREATE, .inode = disk_inode_new(disk)};
     change.inode->is_directory = true;
     set_path(change.path, path);
     change_names(disk, &change);
@@ -380,7 +333,7 @@ static int files_sync_directory(void *context, const char *path)
     }
     size_t kept = 0;
     for (size_t i = 0; i < disk->change_count; i++) {
-        if (is_in_directory(disk->changes[i].path, path)) {
+        if (disk_path_is_in(disk->changes[i].path, path)) {
             names_apply(&disk->durable, &disk->changes[i]);
         } else {
             disk->changes[kept++] = disk->changes[i];
@@ -388,7 +341,7 @@ static int files_sync_directory(void *context, const char *path)
     }
     disk->change_count = kept;
     disk->sync_count++;
-    collect(disk);
+    disk_collect(disk);
     return Q_OK;
 }
 
@@ -406,7 +359,7 @@ static int files_list(void *context,
     if (is_off(disk)) {
         return Q_EIO;
     }
-    const struct name *found = names_find(&disk->seen, directory);
+    const struct name *found = disk_names_find(&disk->seen, directory);
     if (directory[0] != '\0' && (found == NULL || !found->inode->is_directory)) {
         return Q_ENOTFOUND;
     }
@@ -415,7 +368,7 @@ static int files_list(void *context,
     size_t count = 0;
     for (size_t i = 0; i < disk->seen.count; i++) {
         const struct name *name = &disk->seen.items[i];
-        if (!name->inode->is_directory && is_in_directory(name->path, directory)) {
+        if (!name->inode->is_directory && disk_path_is_in(name->path, directory)) {
             const char *slash = strrchr(name->path, '/');
             set_path(paths[count++], slash == NULL ? name->path : slash + 1);
         }
@@ -494,9 +447,9 @@ static void drop_orphans(struct disk *disk)
                 continue;
             }
             *slash = '\0';
-            if (names_find(&disk->durable, path) == NULL) {
+            if (disk_names_find(&disk->durable, path) == NULL) {
                 *slash = '/';
-                names_remove(&disk->durable, path);
+                disk_names_remove(&disk->durable, path);
                 changed = true;
                 break;
             }
@@ -515,9 +468,9 @@ void disk_power_loss(struct disk *disk)
     drop_orphans(disk);
     disk->seen.count = 0;
     for (size_t i = 0; i < disk->durable.count; i++) {
-        names_put(&disk->seen, disk->durable.items[i].path, disk->durable.items[i].inode);
+        disk_names_put(&disk->seen, disk->durable.items[i].path, disk->durable.items[i].inode);
     }
-    collect(disk);
+    disk_collect(disk);
     for (struct inode *inode = disk->inodes; inode != NULL; inode = inode->next) {
         disk_image_power_loss(&inode->image, &disk->prng);
     }
@@ -545,29 +498,13 @@ bool disk_has_failed(const struct disk *disk)
     return disk->has_failed;
 }
 
-bool disk_rot(struct disk *disk, const char *path)
-{
-    const struct name *name = names_find(&disk->seen, path);
-    if (name == NULL || name->inode->image.newest_at == 0 ||
-        name->inode->image.newest_at > name->inode->image.durable.size) {
-        return false;
-    }
-    struct disk_image *image = &name->inode->image;
-    const uint64_t bit = prng_below(&disk->prng, image->newest_at * 8);
-    image->durable.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
-    if (bit / 8 < image->cached.size) {
-        image->cached.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
-    }
-    return true;
-}
-
 void disk_wipe(struct disk *disk)
 {
     Q_CHECK(disk->open_count == 0);
     disk->seen.count = 0;
     disk->durable.count = 0;
     disk->change_count = 0;
-    collect(disk);
+    disk_collect(disk);
     Q_CHECK(disk->inodes == NULL);
 }
 
@@ -575,12 +512,12 @@ bool disk_is_clean(const struct disk *disk, const char *directory)
 {
     for (size_t i = 0; i < disk->seen.count; i++) {
         const struct name *name = &disk->seen.items[i];
-        if (is_in_directory(name->path, directory) && !disk_image_is_clean(&name->inode->image)) {
+        if (disk_path_is_in(name->path, directory) && !disk_image_is_clean(&name->inode->image)) {
             return false;
         }
     }
     for (size_t i = 0; i < disk->change_count; i++) {
-        if (is_in_directory(disk->changes[i].path, directory)) {
+        if (disk_path_is_in(disk->changes[i].path, directory)) {
             return false;
         }
     }

@@ -3,8 +3,6 @@
 #include "base/check.h"
 #include "base/os/heap.h"
 
-#define SECTOR_SIZE 512
-
 static void bytes_deinit(struct disk_bytes *bytes)
 {
     heap_free(bytes->data);
@@ -42,9 +40,20 @@ static void forget_writes(struct disk_image *image)
     image->write_count = 0;
 }
 
+static void forget_synced(struct disk_image *image, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        heap_free(image->synced[i].data);
+        heap_free(image->synced[i].before);
+    }
+    image->synced_count -= count;
+    memmove(image->synced, image->synced + count, image->synced_count * sizeof *image->synced);
+}
+
 void disk_image_deinit(struct disk_image *image)
 {
     forget_writes(image);
+    forget_synced(image, image->synced_count);
     heap_free(image->writes);
     bytes_deinit(&image->cached);
     bytes_deinit(&image->durable);
@@ -88,21 +97,91 @@ static void put_write(struct disk_bytes *out, const struct disk_write *write)
     bytes_put(out, write->offset, bytes_of(write->data, write->size));
 }
 
+/* Keeps a write that is about to be put on the platter, with what it will cover. */
+static void remember_synced(struct disk_image *image, const struct disk_write *write)
+{
+    if (write->data == NULL || write->size == 0 || write->data[0] == 0) {
+        return;
+    }
+    if (image->synced_count == DISK_SYNCED_KEPT) {
+        forget_synced(image, 1);
+    }
+    struct disk_synced *synced = &image->synced[image->synced_count++];
+    *synced = (struct disk_synced){.offset = write->offset,
+                                   .size = write->size,
+                                   .data = heap_alloc_raw(write->size),
+                                   .before = heap_alloc(write->size)};
+    memcpy(synced->data, write->data, write->size);
+    const struct disk_bytes *durable = &image->durable;
+    if (write->offset < durable->size) {
+        const size_t left = durable->size - (size_t)write->offset;
+        memcpy(synced->before, durable->data + write->offset,
+               left < write->size ? left : write->size);
+    }
+    image->data_end = write->offset + write->size;
+}
+
 void disk_image_sync(struct disk_image *image)
 {
     for (size_t i = 0; i < image->write_count; i++) {
-        const struct disk_write *write = &image->writes[i];
-        put_write(&image->durable, write);
-        if (write->data != NULL && write->size > 0 && write->data[0] != 0) {
-            image->newest_at = write->offset;
-        }
+        remember_synced(image, &image->writes[i]);
+        put_write(&image->durable, &image->writes[i]);
     }
     forget_writes(image);
 }
 
-void disk_image_sync_failed(struct disk_image *image)
+static void show_durable(struct disk_image *image)
 {
-    forget_writes(image);
+    bytes_resize(&image->cached, 0);
+    bytes_put(&image->cached, 0, bytes_of(image->durable.data, image->durable.size));
+}
+
+void disk_image_sync_failed(struct disk_image *image, enum sync_failure failure)
+{
+    if (failure != SYNC_KEEPS) {
+        forget_writes(image);
+    }
+    if (failure == SYNC_REVERTS) {
+        show_durable(image);
+    }
+}
+
+/* ---- copies and damage ---- */
+
+void disk_image_copy(struct disk_image *out, const struct disk_image *image)
+{
+    *out = (struct disk_image){.data_end = image->data_end};
+    bytes_put(&out->durable, 0, bytes_of(image->cached.data, image->cached.size));
+    show_durable(out);
+}
+
+void disk_image_put(struct disk_image *image, uint64_t offset, struct bytes bytes)
+{
+    bytes_put(&image->durable, offset, bytes);
+    show_durable(image);
+}
+
+void disk_image_cut(struct disk_image *image, uint64_t size)
+{
+    bytes_resize(&image->durable, (size_t)size);
+    show_durable(image);
+}
+
+const struct disk_synced *disk_image_lose(struct disk_image *image, size_t back)
+{
+    if (back >= image->synced_count) {
+        return NULL;
+    }
+    const struct disk_synced *lost = &image->synced[image->synced_count - 1 - back];
+    for (const struct disk_synced *later = lost + 1; later < image->synced + image->synced_count;
+         later++) {
+        if (later->offset < lost->offset + lost->size &&
+            lost->offset < later->offset + later->size) {
+            return NULL;
+        }
+    }
+    disk_image_put(image, lost->offset, bytes_of(lost->before, lost->size));
+    return lost;
 }
 
 static bool is_zero(const struct disk_bytes *bytes, size_t from)
@@ -164,6 +243,5 @@ void disk_image_power_loss(struct disk_image *image, struct prng *prng)
         bytes_resize(&image->durable, cached_size);
     }
     forget_writes(image);
-    bytes_resize(&image->cached, 0);
-    bytes_put(&image->cached, 0, bytes_of(image->durable.data, image->durable.size));
+    show_durable(image);
 }

@@ -1,6 +1,8 @@
 #include "sim/engine.h"
 
+#include "base/check.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/os/heap.h"
 #include "sim/digest.h"
 #include "sim/draw.h"
@@ -14,6 +16,8 @@ struct sim_engine {
     uint32_t flush_polls_max;
     uint32_t flush_polls; /* Until the flush under way is done; 0 = none. */
     bool is_off;
+    uint64_t rotten_which; /* Keys whose hash mod `rotten_of` is this; rotten_of 0 = none. */
+    uint64_t rotten_of;
     uint64_t digest; /* Of what `inner` holds. */
 };
 
@@ -24,8 +28,11 @@ static struct sim_engine *of(struct engine *engine)
 
 static int sim_get(struct engine *engine, struct bytes key, struct engine_value *out_value)
 {
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->get(inner, key, out_value);
+    const struct sim_engine *sim = of(engine);
+    if (sim->rotten_of > 0 && hash_bytes(key) % sim->rotten_of == sim->rotten_which) {
+        return Q_ECORRUPT;
+    }
+    return sim->inner->ops->get(sim->inner, key, out_value);
 }
 
 static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
@@ -123,6 +130,34 @@ void sim_engine_free(struct engine *engine)
     heap_free(sim);
 }
 
+struct engine *sim_engine_copy(struct engine *engine)
+{
+    struct sim_engine *sim = of(engine);
+    struct prng prng = sim->prng; /* What the engine draws next does not depend on copies of it. */
+    struct engine *copy = sim_engine_new(prng_next(&prng), sim->flush_ppm, sim->flush_polls_max);
+    struct engine *inner = of(copy)->inner;
+    const struct engine_ops *ops = sim->inner->ops;
+    struct engine_iterator *iterator =
+        ops->iterator_new(sim->inner, NULL, (struct bytes){0}, (struct bytes){0});
+    while (ops->iterator_next(iterator)) {
+        const struct engine_operation put = {.kind = ENGINE_PUT,
+                                             .key = ops->iterator_key(iterator),
+                                             .value = ops->iterator_value(iterator)};
+        Q_CHECK(inner->ops->write(inner, &put, 1) == Q_OK);
+    }
+    ops->iterator_free(iterator);
+    Q_CHECK(inner->ops->flush(inner, true) == Q_OK);
+    of(copy)->is_off = true;
+    return copy;
+}
+
+void sim_engine_rot(struct engine *engine, uint64_t which, uint64_t of_count)
+{
+    Q_CHECK(which < of_count || of_count == 0);
+    of(engine)->rotten_which = which;
+    of(engine)->rotten_of = of_count;
+}
+
 void sim_engine_power_off(struct engine *engine)
 {
     of(engine)->is_off = true;
@@ -143,6 +178,7 @@ void sim_engine_wipe(struct engine *engine)
     struct sim_engine *sim = of(engine);
     sim->inner->ops->close(sim->inner);
     sim->inner = memory_engine_new();
+    sim->rotten_of = 0;
     sim->digest = 0;
 }
 

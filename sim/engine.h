@@ -13,6 +13,11 @@
  * it is done at once. The caller owns it: sim_engine_free. */
 struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm, uint32_t flush_polls_max);
 void sim_engine_free(struct engine *engine);
+/* What it holds now, all of it persistent; it is off. The caller owns it: sim_engine_free. */
+struct engine *sim_engine_copy(struct engine *engine);
+/* From now on a part of its keys (the `which`-th of `of_count` parts) reads as Q_ECORRUPT. No
+ * parts: all is well. */
+void sim_engine_rot(struct engine *engine, uint64_t which, uint64_t of_count);
 void sim_engine_power_off(struct engine *engine);
 /* After the process has let go of its snapshots and iterators. */
 void sim_engine_power_on(struct engine *engine);

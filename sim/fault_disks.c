@@ -1,5 +1,4 @@
 /* Faults of disks. */
-#include "sim/atlas.h"
 #include "sim/fault_kinds.h"
 
 void fault_disk_slow(struct world *world)
@@ -16,6 +15,7 @@ void fault_disk_error(struct world *world)
     if (host != NULL) {
         struct disk_faults *faults = disk_faults(host->disk);
         *(prng_chance(&world->prng, 1, 2) ? &faults->sync_fails : &faults->write_fails) = true;
+        faults->sync_failure = (enum sync_failure)prng_below(&world->prng, SYNC_FAILURES);
     }
 }
 
@@ -33,56 +33,41 @@ void fault_disk_full_end(struct world *world, uint64_t node)
     disk_faults(world->hosts[node].disk)->full = false;
 }
 
-/* ---- rot ---- */
-
-#define SEGMENT_NAME_SIZE 64
-
-struct segments {
-    char chosen[SEGMENT_NAME_SIZE]; /* Any of them. */
-    uint64_t count;
-    struct prng *prng;
-};
-
-static void visit_segment(void *context, const char *name)
+/* A sync that does not come back: for a minute or two, or until the machine is power-cycled. */
+void fault_disk_hung(struct world *world)
 {
-    struct segments *segments = context;
-    if (strstr(name, ".seg") == NULL || strlen(name) >= SEGMENT_NAME_SIZE) {
+    struct host *host = fault_pick_host(world);
+    if (host == NULL || host->hung_until_us > world->now_us) {
         return;
     }
-    segments->count++;
-    if (prng_below(segments->prng, segments->count) == 0) {
-        memcpy(segments->chosen, name, strlen(name) + 1);
+    const uint64_t takes_us = prng_between(&world->prng, 30, 120) * SECOND;
+    host->hung_until_us = world->now_us + takes_us;
+    host->is_hung_till_power = prng_chance(&world->prng, 1, 3);
+    world_trace(world, "the disk of node %u hangs for %llu s%s", host->id,
+                (unsigned long long)(takes_us / SECOND),
+                host->is_hung_till_power ? ", then its power is cycled" : "");
+    fault_ends_after(world, FAULT_DISK_HUNG, takes_us - 1, host->id);
+}
+
+void fault_disk_hung_end(struct world *world, uint64_t node)
+{
+    struct host *host = &world->hosts[node];
+    if (host->hung_until_us == 0 || host->hung_until_us > world->now_us + 1) {
+        return; /* It has lost power since, and perhaps hangs anew. */
+    }
+    host->hung_until_us = 0;
+    if (host->is_hung_till_power) {
+        host_crash(host, true, prng_between(&world->prng, 1, 1000) * MILLISECOND);
     }
 }
 
-/* Of one machine only, so that the others still hold everything. */
-void fault_rot(struct world *world)
+/* The process dies, and the next one cannot read what is there. */
+void fault_disk_read(struct world *world)
 {
     struct host *host = fault_pick_host(world);
-    if (host == NULL) {
-        return;
+    if (host != NULL) {
+        host->reads = (enum read_failure)prng_between(&world->prng, 1, READ_FAILURES - 1);
+        host_crash(host, prng_chance(&world->prng, 1, 2),
+                   prng_between(&world->prng, 10, 2000) * MILLISECOND);
     }
-    for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].is_rotten) {
-            fault_found_nothing(world);
-            return;
-        }
-    }
-    struct segments segments = {.prng = &world->prng};
-    const struct files *files = disk_files(host->disk);
-    (void)files->list(files->context, "wal", visit_segment, &segments);
-    if (!atlas_may_damage(world, host) || segments.chosen[0] == '\0') {
-        fault_found_nothing(world);
-        return;
-    }
-    host_crash(host, true, fault_draw_length(world));
-    char path[SEGMENT_NAME_SIZE + 4] = "wal/";
-    memcpy(path + 4, segments.chosen, SEGMENT_NAME_SIZE);
-    host->is_rotten = disk_rot(host->disk, path);
-    if (host->is_rotten) {
-        atlas_damaged(host);
-    } else {
-        fault_found_nothing(world);
-    }
-    world_trace(world, "node %u: a bit of %s flips", host->id, path);
 }

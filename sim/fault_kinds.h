@@ -84,6 +84,20 @@ void fault_disk_slow(struct world *world);
 void fault_disk_error(struct world *world);
 void fault_disk_full(struct world *world);
 void fault_disk_full_end(struct world *world, uint64_t node);
+void fault_disk_hung(struct world *world);
+void fault_disk_hung_end(struct world *world, uint64_t node);
+void fault_disk_read(struct world *world);
+
+/* fault_damage.c: */
 void fault_rot(struct world *world);
+void fault_lost(struct world *world);
+void fault_misdirect(struct world *world);
+void fault_files(struct world *world);
+void fault_engine_rot(struct world *world);
+void fault_wipe(struct world *world);
+void fault_damage_end(struct world *world, uint64_t node);
+void fault_backup(struct world *world);
+void fault_backup_end(struct world *world, uint64_t node);
+void fault_swap(struct world *world);
 
 #endif

@@ -39,7 +39,16 @@ static const struct fault_kind KINDS[FAULT_CLASSES] = {
     [FAULT_CLOCK_JITTER] = {fault_clock_jitter, fault_clock_jitter_end},
     [FAULT_CLOCK_DRIFT] = {fault_clock_drift, NULL},
     [FAULT_RESIGN] = {fault_resign, NULL},
+    [FAULT_DISK_HUNG] = {fault_disk_hung, fault_disk_hung_end},
+    [FAULT_DISK_READ] = {fault_disk_read, NULL},
     [FAULT_ROT] = {fault_rot, NULL},
+    [FAULT_LOST] = {fault_lost, NULL},
+    [FAULT_MISDIRECT] = {fault_misdirect, NULL},
+    [FAULT_FILES] = {fault_files, NULL},
+    [FAULT_ENGINE_ROT] = {fault_engine_rot, NULL},
+    [FAULT_WIPE] = {fault_wipe, fault_damage_end},
+    [FAULT_BACKUP] = {fault_backup, fault_backup_end},
+    [FAULT_SWAP] = {fault_swap, NULL},
 };
 
 /* Each fault has a source of randomness of its own, so that it comes at the same time and hits the
@@ -129,7 +138,7 @@ void faults_happen(struct world *world, const struct event *event)
     const enum fault_class class = (enum fault_class)event->a;
     const uint64_t number = ++world->faults_by_class[class];
     schedule(world, class);
-    if (!fault_set_has(&world->options.only_faults, class, number)) {
+    if (!fault_set_has(&world->options.only_faults, class, number) || damage_needs_calm(world)) {
         return;
     }
     world->fault_count++;
@@ -168,6 +177,11 @@ static void heal_host(struct host *host)
     struct world *world = host->world;
     *disk_faults(host->disk) = (struct disk_faults){0};
     host->slow_until_us = 0;
+    host->reads = READ_WORKS;
+    if (host->hung_until_us > world->now_us) {
+        host->hung_until_us = 0;
+        host_crash(host, true, 0); /* What hangs at the end is power-cycled. */
+    }
     host->starved_until_us = 0;
     host->crashes_left = 0;
     host->clock.wall_stands_ms = 0;
@@ -175,7 +189,7 @@ static void heal_host(struct host *host)
     host_resume(host);
     if (host->node != NULL && host->stop.stage != STOP_NONE) {
         host_stop(host, 0);
-    } else if (host->node == NULL && !host->is_condemned) {
+    } else if (host->node == NULL && !host->is_condemned && host->damage.next == DAMAGE_NONE) {
         events_push(&world->events, (struct event){.at_us = world->now_us,
                                                    .kind = EVENT_START,
                                                    .node = host->id,
@@ -183,7 +197,7 @@ static void heal_host(struct host *host)
     }
 }
 
-void faults_heal(struct world *world)
+static void heal(struct world *world)
 {
     network_heal(&world->network);
     heal_connections(world);
@@ -194,5 +208,19 @@ void faults_heal(struct world *world)
     for (node_id id = 1; id <= world->options.node_count; id++) {
         heal_host(&world->hosts[id]);
     }
+}
+
+void faults_quell(struct world *world)
+{
+    const struct network_options usual =
+        world->network.calm_until_us > 0 ? world->network.usual : world->network.options;
+    world_trace(world, "all other faults end for a while");
+    heal(world);
+    world->network.options = usual;
+}
+
+void faults_heal(struct world *world)
+{
+    heal(world);
     faults_stay(world);
 }

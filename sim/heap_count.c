@@ -27,6 +27,11 @@ static void *counted(void *memory)
     return memory;
 }
 
+static void uncount(void *memory)
+{
+    live -= memory == NULL ? 0 : malloc_usable_size(memory); /* LeakSanitizer's dies of NULL. */
+}
+
 void *__wrap_heap_alloc(size_t size)
 {
     return counted(__real_heap_alloc(size));
@@ -39,13 +44,13 @@ void *__wrap_heap_alloc_raw(size_t size)
 
 void *__wrap_heap_realloc(void *memory, size_t size)
 {
-    live -= malloc_usable_size(memory);
+    uncount(memory);
     return counted(__real_heap_realloc(memory, size));
 }
 
 void __wrap_heap_free(void *memory)
 {
-    live -= malloc_usable_size(memory);
+    uncount(memory);
     __real_heap_free(memory);
 }
 

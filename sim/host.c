@@ -105,7 +105,12 @@ static void check_arrived(struct host *host, node_id from, struct bytes body)
     const char *error = NULL;
     struct raft_message message;
     const struct raft *raft = host_raft(host);
-    if (raft != NULL && node_health(host->node, &error) == Q_OK && read_message(body, &message)) {
+    if (raft != NULL) {
+        (void)read_u32(&r); /* The group. */
+        damage_heard(host, from, read_bytes(&r, reader_left(&r)));
+    }
+    if (raft != NULL && node_takes_part(host->node) && node_health(host->node, &error) == Q_OK &&
+        read_message(body, &message)) {
         check_follows(&host->world->oracle, host->id, raft, &message);
         check_told(&host->world->oracle, raft, &message);
     }
@@ -122,6 +127,7 @@ static void env_peer_end(void *context, node_id to)
     check_header(host, frame.body);
     if (is_raft_message(frame.body)) {
         host->sent_at_us[to] = host->world->now_us;
+        damage_sends_raft(host);
         check_leaving(host, frame.body);
     }
     host->sending_to = NODE_NONE;
@@ -226,6 +232,9 @@ static void check_turn(struct host *host, const struct raft *raft)
     struct world *world = host->world;
     struct oracle *oracle = &world->oracle;
     struct mirror *mirror = &oracle->mirrors[host->id];
+    if (damage_is_judged_here(host)) {
+        return;
+    }
     if (!host->has_raft) {
         host_look_at_recovery(host);
     }
@@ -255,7 +264,8 @@ static void check_turn(struct host *host, const struct raft *raft)
     check_bounds(oracle, mirror, raft);
     struct node_load load;
     node_load(host->node, &load);
-    if (!load.is_installing) {
+    /* One that fails may have stopped between two entries of a batch. */
+    if (!load.is_installing && node_health(host->node, &error) == Q_OK) {
         check_digest(oracle, host->id, raft->applied_index, sim_engine_digest(host->engine));
     }
     check_load(oracle, mirror, world->options.parked_max, host_waiting_bytes_max(&world->options),
@@ -274,7 +284,8 @@ static void check_turn(struct host *host, const struct raft *raft)
 
 void host_sample(struct host *host)
 {
-    if (host->node == NULL || !host->has_raft || host_is_paused(host)) {
+    if (host->node == NULL || !host->has_raft || host_is_paused(host) ||
+        damage_is_judged_here(host)) {
         return;
     }
     const raft_index applied = host_raft(host)->applied_index;
@@ -301,7 +312,7 @@ static void start_log_job(struct host *host, const struct raft *raft)
     host->log_wanted = false;
     host->log_is_busy = true;
     host->log_started_us = world->now_us;
-    if (raft != NULL) {
+    if (raft != NULL && !damage_is_judged_here(host)) {
         mirror_job_begins(&world->oracle.mirrors[host->id], host->log_saving_index, host->log_hard,
                           raft->log.start_index);
     }
@@ -311,7 +322,9 @@ static void start_log_job(struct host *host, const struct raft *raft)
                 (unsigned long long)mirror->job_term, mirror->job_vote);
     const int err = wal_job_write(node_wal(host->node));
     uint64_t takes_us = 10 + draw_exponential(&world->prng, world->options.sync_mean_us);
-    if (world->now_us < host->slow_until_us) {
+    if (world->now_us < host->hung_until_us) {
+        takes_us = host->hung_until_us - world->now_us;
+    } else if (world->now_us < host->slow_until_us) {
         takes_us *= prng_between(&world->prng, 1, FAULT_SLOW_FACTOR);
         if (prng_chance(&world->prng, 1, 8)) {
             takes_us = host->slow_until_us - world->now_us; /* It hangs to the end. */
@@ -382,12 +395,18 @@ void host_turn(struct host *host)
         check_turn(host, raft);
     }
     const char *error = NULL;
-    if (node_health(host->node, &error) != Q_OK) {
+    const int err = node_health(host->node, &error);
+    if (err != Q_OK) {
         world_trace(world, "node %u stops itself: %s", host->id, error == NULL ? "" : error);
-        check_stop(host, error);
-        host_crash(host, false, prng_between(&world->prng, 10, 2000) * MILLISECOND);
+        if (!damage_stopped(host, err, error)) {
+            check_stop(host, error);
+        }
+        host_crash(host, false,
+                   host->is_condemned ? FOREVER
+                                      : prng_between(&world->prng, 10, 2000) * MILLISECOND);
         return;
     }
+    damage_look(host);
     if (host->log_wanted) {
         start_log_job(host, raft);
     }
@@ -499,7 +518,7 @@ void host_log(struct host *host, const struct event *event)
     if (result == Q_OK) {
         const uint64_t syncs = disk_sync_count(host->disk);
         result = wal_job_sync(node_wal(host->node));
-        if (result == Q_OK && disk_sync_count(host->disk) > syncs) {
+        if (result == Q_OK && disk_sync_count(host->disk) > syncs && !damage_is_judged_here(host)) {
             mirror_job_synced(&oracle->mirrors[host->id]);
             check_durable_vote(oracle, &oracle->mirrors[host->id]);
         }

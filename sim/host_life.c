@@ -83,6 +83,14 @@ static void connect_idle(struct host *host)
     }
 }
 
+static void start_later(struct host *host, uint64_t at_us)
+{
+    events_push(&host->world->events, (struct event){.at_us = at_us,
+                                                     .kind = EVENT_START,
+                                                     .node = host->id,
+                                                     .incarnation = host->incarnation});
+}
+
 static void retry_start(struct host *host)
 {
     if (disk_is_down(host->disk) && prng_chance(&host->world->prng, 1, 2)) {
@@ -91,11 +99,7 @@ static void retry_start(struct host *host)
         disk_kill(host->disk);
     }
     Q_CHECK(disk_open_count(host->disk) == 0);
-    events_push(&host->world->events,
-                (struct event){.at_us = host->world->now_us + 100 * MILLISECOND,
-                               .kind = EVENT_START,
-                               .node = host->id,
-                               .incarnation = host->incarnation});
+    start_later(host, host->world->now_us + 100 * MILLISECOND);
 }
 
 static bool start_node(struct host *host)
@@ -117,8 +121,7 @@ static bool start_node(struct host *host)
     if (faults_died_in_start(host)) {
         return false;
     }
-    if (err == Q_ECORRUPT && host->is_rotten) {
-        host->is_condemned = true; /* As documented: it stops and says which file. */
+    if (damage_start_failed(host, err, error)) {
         return false;
     }
     if (err == Q_ECORRUPT || err == Q_EINVAL || !disk_has_failed(host->disk)) {
@@ -137,10 +140,61 @@ static void dial(struct world *world, node_id from, node_id to)
                                .b = to});
 }
 
+static void tear_down(struct host *host)
+{
+    struct node *node = host->node;
+    host->node = NULL; /* From here nothing it says leaves the machine. */
+    host->paused_until_us = 0;
+    if (wal_in_flight(node_wal(node))) {
+        wal_job_end(node_wal(node), Q_EIO);
+    }
+    node_free(node);
+    host->log_wanted = false;
+    host->log_is_busy = false;
+    mirror_crashed(&host->world->oracle.mirrors[host->id]);
+}
+
+/* False: not now. A start syncs the identity file, so it hangs with the disk. */
+static bool may_start(struct host *host)
+{
+    const uint64_t now_us = host->world->now_us;
+    if (host->is_condemned && host->damage.watch != WATCH_STRANGER) {
+        return false;
+    }
+    if (host->hung_until_us > now_us) {
+        start_later(host, host->hung_until_us);
+        return false;
+    }
+    if (!damage_may_start(host)) {
+        if (!host->is_condemned) {
+            start_later(host, now_us + 200 * MILLISECOND);
+        }
+        return false;
+    }
+    return true;
+}
+
+/* Reads fail from now on, or after some. */
+static void spoil_reads(struct host *host)
+{
+    struct disk_faults *faults = disk_faults(host->disk);
+    faults->reads = host->reads;
+    if (host->reads == READ_WORKS) {
+        return;
+    }
+    faults->reads_before = (uint32_t)prng_below(&host->world->prng, 4);
+    if (host->reads != READ_FAILS_ALWAYS || prng_chance(&host->world->prng, 1, 8)) {
+        host->reads = READ_WORKS; /* At later starts. */
+    }
+}
+
 void host_start(struct host *host)
 {
     struct world *world = host->world;
     Q_CHECK(host->node == NULL);
+    if (!may_start(host)) {
+        return;
+    }
     host->incarnation++;
     host->log_wanted = false;
     host->log_is_busy = false;
@@ -156,6 +210,8 @@ void host_start(struct host *host)
     host->said_incarnation = 0;
     disk_boot(host->disk);
     sim_engine_power_on(host->engine);
+    damage_before_start(host);
+    spoil_reads(host);
     faults_starting(host);
     if (!start_node(host)) {
         if (host->is_condemned) {
@@ -167,10 +223,17 @@ void host_start(struct host *host)
         return;
     }
     world_trace(world, "node %u started", host->id);
+    if (!damage_started(host, host_raft(host))) {
+        tear_down(host);
+        damage_undo(host);
+        retry_start(host);
+        return;
+    }
+    disk_faults(host->disk)->reads = READ_WORKS;
     faults_started(host);
     set_front(host);
     connect_idle(host);
-    if (host_raft(host) != NULL) {
+    if (host_raft(host) != NULL && !damage_is_judged_here(host)) {
         host_look_at_recovery(host);
     }
     for (node_id peer = 1; peer <= world->options.node_count; peer++) {
@@ -182,20 +245,6 @@ void host_start(struct host *host)
         }
     }
     host_turn(host);
-}
-
-static void tear_down(struct host *host)
-{
-    struct node *node = host->node;
-    host->node = NULL; /* From here nothing it says leaves the machine. */
-    host->paused_until_us = 0;
-    if (wal_in_flight(node_wal(node))) {
-        wal_job_end(node_wal(node), Q_EIO);
-    }
-    node_free(node);
-    host->log_wanted = false;
-    host->log_is_busy = false;
-    mirror_crashed(&host->world->oracle.mirrors[host->id]);
 }
 
 static void disconnect_idle(struct host *host)
@@ -253,13 +302,11 @@ static void clean_up(struct host *host, bool power, uint64_t down_us)
         sim_clock_suspend(&host->clock, world->now_us, world->now_us);
     }
     if (power) {
+        host->hung_until_us = 0;
         sim_clock_boot(&host->clock, &world->prng, world->now_us);
     }
     if (down_us != FOREVER) {
-        events_push(&world->events, (struct event){.at_us = world->now_us + down_us,
-                                                   .kind = EVENT_START,
-                                                   .node = host->id,
-                                                   .incarnation = host->incarnation});
+        start_later(host, world->now_us + down_us);
     }
 }
 
@@ -302,6 +349,7 @@ void host_deinit(struct host *host)
         tear_down(host);
     }
     buf_deinit(&host->outgoing);
+    damage_deinit(host);
     sim_engine_free(host->engine);
     disk_free(host->disk);
 }

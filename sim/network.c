@@ -119,6 +119,10 @@ void network_send(struct network *network, uint64_t now_us, const struct frame *
     const node_id from = frame->from;
     const node_id to = frame->to;
     Q_CHECK(from != to && from > 0 && from <= NODES_MAX && to > 0 && to <= NODES_MAX);
+    if (network->calm_until_us > 0 && now_us >= network->calm_until_us) {
+        network->options = network->usual;
+        network->calm_until_us = 0;
+    }
     const struct network_options *options = &network->options;
     struct network_link *link = &network->links[from][to];
     network->sent++;
@@ -253,6 +257,29 @@ uint64_t network_last_arrival(const struct network *network, node_id from, node_
     return network->links[from][to].last_at_us;
 }
 
+static void take_faults_away(struct network_options *options)
+{
+    options->tail_ppm = 0;
+    options->loss_ppm = 0;
+    options->duplicate_ppm = 0;
+    options->replay_ppm = 0;
+    options->flip_ppm = 0;
+}
+
+void network_calm(struct network *network, uint64_t until_us)
+{
+    if (network->calm_until_us == 0) {
+        network->usual = network->options;
+    }
+    network->calm_until_us = until_us;
+    take_faults_away(&network->options);
+    for (size_t from = 0; from <= NODES_MAX; from++) {
+        for (size_t to = 0; to <= NODES_MAX; to++) {
+            network->links[from][to].spoil = SPOIL_NONE;
+        }
+    }
+}
+
 void network_heal(struct network *network)
 {
     for (size_t from = 0; from <= NODES_MAX; from++) {
@@ -264,10 +291,6 @@ void network_heal(struct network *network)
             link->spoil = SPOIL_NONE;
         }
     }
-    struct network_options *options = &network->options;
-    options->tail_ppm = 0;
-    options->loss_ppm = 0;
-    options->duplicate_ppm = 0;
-    options->replay_ppm = 0;
-    options->flip_ppm = 0;
+    network->calm_until_us = 0;
+    take_faults_away(&network->options);
 }

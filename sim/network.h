@@ -45,6 +45,8 @@ struct network_link {
 
 struct network {
     struct network_options options;
+    struct network_options usual; /* While it is calm: the options before and after. */
+    uint64_t calm_until_us;       /* 0 = it is as usual. */
     struct prng prng;
     struct events *events;                                   /* Borrowed. */
     struct network_link links[NODES_MAX + 1][NODES_MAX + 1]; /* [from][to] */
@@ -96,6 +98,8 @@ void network_spoil(
     struct network *network, node_id from, node_id to, enum network_spoil spoil, uint32_t after);
 /* When the last frame that was sent arrives; frames may be far behind a cap or a tail delay. */
 uint64_t network_last_arrival(const struct network *network, node_id from, node_id to);
+/* Until then frames are neither lost nor spoilt, nor do they take longer than is ordinary. */
+void network_calm(struct network *network, uint64_t until_us);
 /* Opens every link and takes all faults but an ordinary delay away; connections stay as they are.
  */
 void network_heal(struct network *network);

@@ -65,6 +65,12 @@ static void draw_network(struct network_options *out, struct prng *prng)
     }
 }
 
+/* These take something from a disk: of a minority at a time, and once a run each. */
+static bool is_damage(enum fault_class class)
+{
+    return class >= FAULT_ROT && class <= FAULT_SWAP;
+}
+
 static void switch_faults_off(struct sim_options *out)
 {
     for (size_t i = 0; i < FAULT_CLASSES; i++) {
@@ -98,11 +104,12 @@ static void draw_faults(struct sim_options *out, uint64_t seed, struct prng *prn
         /* Each from a source of its own, so that a new class changes no other. */
         struct prng own;
         prng_init(&own, hash_bytes_seeded(bytes_of_text(fault_name((enum fault_class)i)), seed));
-        /* These two often find nothing: no leader, or no disk that may be damaged. */
-        const bool is_seldom = i == FAULT_RESIGN || i == FAULT_ROT;
+        /* These often find nothing: no leader, or no disk that may be damaged. */
+        const bool is_seldom = i == FAULT_RESIGN || is_damage((enum fault_class)i);
         const uint64_t max_us = (is_seldom ? 10 : 120) * SECOND;
+        const uint64_t of_6 = is_damage((enum fault_class)i) ? 5 : 3;
         out->fault_interval_us[i] =
-            prng_chance(&own, 1, 2) ? draw_log_uniform(&own, SECOND, max_us) : 0;
+            prng_chance(&own, of_6, 6) ? draw_log_uniform(&own, SECOND, max_us) : 0;
     }
     if (prng_chance(prng, 1, 16)) { /* A calm run now and then: the checkers must be quiet. */
         switch_faults_off(out);

@@ -115,7 +115,16 @@
     X(CLOCK_JITTER, "clock_jitter") /* Readings of a wall clock go back and forth. */              \
     X(CLOCK_DRIFT, "clock_drift")   /* A monotonic clock changes its rate. */                      \
     X(RESIGN, "resign")             /* A leader is asked to hand over. */                          \
-    X(ROT, "rot") /* A bit of an old log segment flips while its machine is off. */
+    X(DISK_HUNG, "disk_hung")       /* A sync does not come back for a minute or two, or ever. */  \
+    X(DISK_READ, "disk_read")       /* Reads fail at a start. */                                   \
+    X(ROT, "rot")                   /* A bit of a file flips while its machine is off. */          \
+    X(LOST, "lost")                 /* A synced write never reached the platter. */                \
+    X(MISDIRECT, "misdirect")       /* It reached another place. */                                \
+    X(FILES, "files")               /* A file or directory is gone, short, or old. */              \
+    X(ENGINE_ROT, "engine_rot")     /* A part of the state fails its checksum when it is read. */  \
+    X(WIPE, "wipe")                 /* A machine comes back with an empty disk. */                 \
+    X(BACKUP, "backup")             /* It comes back as it was some time ago. */                   \
+    X(SWAP, "swap")                 /* It comes back with another machine's disk. */
 
 enum fault_class {
 #define X(name, text) FAULT_##name,

@@ -117,6 +117,23 @@ static void describe_ack(struct reader *r, struct buf *out)
     }
 }
 
+static void describe_question(struct reader *r, struct buf *out)
+{
+    struct resume_question question;
+    resume_question_read(r, &question);
+    buf_append_format(out, "what do you know of me? I hold term %" PRIu64 ", log to %" PRIu64,
+                      question.term, question.last_index);
+}
+
+static void describe_answer(struct reader *r, struct buf *out)
+{
+    struct resume_answer answer;
+    resume_answer_read(r, &answer);
+    buf_append_format(out, "I know of your start %" PRIu64 ", term %" PRIu64 ", log to %" PRIu64,
+                      incarnation_count(answer.said.incarnation), answer.said.promise.term,
+                      answer.said.promise.index);
+}
+
 void trace_describe(struct bytes body, struct buf *out)
 {
     struct reader r = reader_of(body);
@@ -134,6 +151,10 @@ void trace_describe(struct bytes body, struct buf *out)
         describe_chunk(&r, out);
     } else if (header.type == PEER_SNAPSHOT_ACK) {
         describe_ack(&r, out);
+    } else if (header.type == PEER_RESUME) {
+        describe_question(&r, out);
+    } else if (header.type == PEER_RESUME_ANSWER) {
+        describe_answer(&r, out);
     } else if (header.type == PEER_HELLO) {
         buf_append_text(out, "hello");
     } else {
@@ -262,7 +283,7 @@ static void say_disk(const struct world *world, const struct host *host, struct 
              "no sync will fail any more");
     say_flag(world, &said->write_fails, faults->write_fails, host->id, "its next write will fail",
              "no write will fail any more");
-    say_flag(world, &said->read_fails, faults->read_fails, host->id, "its next read will fail",
+    say_flag(world, &said->read_fails, faults->reads != READ_WORKS, host->id, "a read will fail",
              "no read will fail any more");
 }
 

@@ -136,6 +136,7 @@ static void step_fire(struct world *world)
     if (enumerates) {
         partitions_end(world);
     }
+    damage_clear_away(world);
     faults_heal(world);
     enter(world, PHASE_CONVERGE, LIVENESS_US);
     wake_clients(world);

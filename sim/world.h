@@ -22,6 +22,7 @@
 #include "sim/client.h"
 #include "sim/clock.h"
 #include "sim/coverage.h"
+#include "sim/damage.h"
 #include "sim/disk.h"
 #include "sim/engine.h"
 #include "sim/events.h"
@@ -71,12 +72,15 @@ struct host {
     struct engine *engine;
     struct sim_clock clock;
     uint64_t slow_until_us;
-    bool has_formed;   /* A process of it has known the cluster. */
-    bool is_damaged;   /* Its disk lost or changed what it had promised: sim/atlas. */
-    bool is_rotten;    /* A bit of its disk has flipped: it may refuse to start for ever. */
-    bool is_condemned; /* It has done so. */
-    bool is_outside;   /* Broken for ever: no part of the core (sim/atlas). */
-    bool disk_hangs;   /* Writes to its log never end. */
+    uint64_t hung_until_us;  /* The disk does not come back before. */
+    bool is_hung_till_power; /* And then only by a power cycle. */
+    bool disk_hangs;         /* Writes to its log never end. */
+    bool has_formed;         /* A process of it has known the cluster. */
+    bool is_damaged;         /* Its disk lost or changed what it had promised: sim/atlas. */
+    bool is_condemned;       /* For that it has rightly refused to start or to take part. */
+    bool is_outside;         /* Broken for ever: no part of the core (sim/atlas). */
+    enum read_failure reads; /* At the next start. */
+    struct damage damage;
     /* The process; node is NULL while it is down. */
     struct node *node;
     struct env env;
@@ -103,6 +107,7 @@ struct host {
     uint64_t said_incarnation;          /* In its messages, and the highest of earlier processes. */
     uint64_t said_before;
     uint64_t incarnation_of[NODES_MAX + 1]; /* Newest process it has a Raft message of. */
+    struct heard_promise heard_promise[NODES_MAX + 1];
     uint64_t leader_since_us;
     uint64_t log_started_us; /* Of the job on the device. */
     uint64_t log_looked_us;  /* When the hanging of that job was last looked at. */
@@ -148,6 +153,8 @@ struct world {
     struct partition partitions[PARTITIONS_MAX];
     uint64_t partition_count;
     struct rolling rolling;
+    bool has_damage[DAMAGE_KINDS]; /* Each comes once. */
+    uint64_t calm_until_us;        /* No fault begins before: sim/damage. */
     struct partition_watch partition_watch;
     struct progress progress;
     uint64_t writes_asked[NODES_MAX + 1]; /* By the node asked. */
@@ -255,6 +262,10 @@ void faults_half_open(struct world *world, node_id from, node_id to);
 void faults_starting(struct host *host);
 bool faults_died_in_start(struct host *host);
 void faults_started(struct host *host);
+/* damage_mend comes after so long. */
+void faults_mend_later(struct host *host, uint64_t after_us);
+/* Ends all faults that are on, and starts what is down; others will begin. */
+void faults_quell(struct world *world);
 /* Ends all faults for good and starts what is down; only what is outside the core (sim/atlas)
  * breaks for ever. */
 void faults_heal(struct world *world);

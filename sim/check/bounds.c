@@ -57,7 +57,7 @@ void check_load(struct oracle *oracle,
 
 void check_session(struct violation *violation, size_t input, size_t output)
 {
-    if (input > REQUEST_SIZE_MAX || output > SESSION_OUTPUT_MAX + REPLY_SIZE_MAX) {
+    if (input > REQUEST_SIZE_MAX || output > SESSION_OUTPUT_MAX + VALUE_SIZE_DEFAULT) {
         violation_report(violation, "bounds", "a session holds %zu bytes of input, %zu of output",
                          input, output);
     }

@@ -41,7 +41,8 @@ void check_load(struct oracle *oracle,
                 size_t requests_max,
                 size_t request_bytes_max,
                 const struct node_load *load);
-/* [13] After a session has been given a turn: bytes not parsed and replies not taken. */
+/* [13] Bytes that a session has not parsed, and of replies that its client has not taken: no reply
+ * of the simulator is larger than the largest value. */
 void check_session(struct violation *violation, size_t input, size_t output);
 /* [11] The repeat of a request id is answered as the first time. */
 void check_repeat(struct violation *violation,

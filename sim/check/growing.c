@@ -395,7 +395,7 @@ static enum growing_answer climb(struct ladder *l)
     for (size_t i = l->rung_count; i-- > 0;) {
         const struct rung *rung = &l->rungs[i];
         const int64_t from = rung->is_read ? rung->at : rung->from;
-        if (from < at && below->is_read) {
+        if (from < at && below != NULL && below->is_read) {
             return bad(l, "saw a part of an update", below->deed);
         }
         if (from < at) {

@@ -248,6 +248,36 @@ static void peer_hears_chunk(struct rig *rig, node_id self, struct reader *r)
     post(rig, self, RIG_SELF, bytes_of(body, sizeof body));
 }
 
+/* As the production node does: a sound crash state must never be taken for an old copy. */
+static void peer_testifies(struct rig *rig, node_id self, uint64_t asker)
+{
+    const struct peer_header header = {.type = PEER_RESUME_ANSWER,
+                                       .from_incarnation = rig->peers[self].incarnation,
+                                       .to_incarnation = asker};
+    const struct resume_answer answer = {
+        .group = 1, .asker = asker, .said = witness_testify(&rig->peers[self].witness, asker)};
+    uint8_t body[PEER_HEADER_SIZE + RESUME_ANSWER_SIZE];
+    struct writer w = writer_of(body, sizeof body);
+    peer_header_write(&w, &header);
+    resume_answer_write(&w, &answer);
+    Q_CHECK(!w.failed);
+    post(rig, self, RIG_SELF, bytes_of(body, sizeof body));
+}
+
+static void peer_remembers(struct rig_peer *peer, uint64_t incarnation, struct bytes body)
+{
+    const size_t count = raft_message_entry_count(body);
+    struct raft_entry *entries = heap_alloc_raw((count + 1) * sizeof *entries);
+    struct raft_message message;
+    struct witness_promise promise;
+    witness_meet(&peer->witness, incarnation);
+    if (raft_message_decode(body, &message, entries, count) == Q_OK &&
+        witness_promise_of(&message, &promise)) {
+        witness_hear(&peer->witness, promise);
+    }
+    heap_free(entries);
+}
+
 static void peer_hears(struct rig *rig, const struct letter *letter)
 {
     struct rig_peer *peer = &rig->peers[letter->to];
@@ -268,12 +298,15 @@ static void peer_hears(struct rig *rig, const struct letter *letter)
         return;
     case PEER_RAFT:
         (void)read_u32(&r); /* The group. */
+        peer_remembers(peer, header.from_incarnation, bytes_of(r.at, reader_left(&r)));
         peer_hears_raft(rig, letter->to, read_bytes(&r, reader_left(&r)));
         return;
+    case PEER_RESUME: peer_testifies(rig, letter->to, header.from_incarnation); return;
     case PEER_SNAPSHOT_CHUNK: peer_hears_chunk(rig, letter->to, &r); return;
     case PEER_SNAPSHOT_ACK: snapshot_ack_read(&r, &rig->last_ack); return;
     case PEER_FORWARD:
-    case PEER_FORWARD_REPLY: return;
+    case PEER_FORWARD_REPLY:
+    case PEER_RESUME_ANSWER: return;
     }
 }
 

@@ -27,6 +27,7 @@ struct rig_peer {
     bool is_mute;    /* Hears nothing, says only what a script makes it say. */
     raft_index held; /* Its log, as far as it acknowledged it. */
     raft_term held_term;
+    struct witness witness; /* Of the node. */
 };
 
 struct rig_request {

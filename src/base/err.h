@@ -22,7 +22,8 @@
     X(Q_EAGAIN, -12, "more input is needed")                                                       \
     X(Q_EPROTO, -13, "malformed input")                                                            \
     X(Q_EEXIST, -14, "exists already")                                                             \
-    X(Q_ELOCKED, -15, "locked by another process")
+    X(Q_ELOCKED, -15, "locked by another process")                                                 \
+    X(Q_ESTALE, -16, "older than what was promised from it")
 
 enum err {
     Q_OK = 0,

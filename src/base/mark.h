@@ -89,6 +89,10 @@
     X(BOOT_REMEMBERED, "a node starts with the map it had stored")                                 \
     X(HLC_COUNTS, "the hybrid clock counts on because the wall clock is behind")                   \
     /* node: life, recovery, replica */                                                            \
+    X(RESUME_GRACE_ENDS, "a node takes part though not all the others have answered")              \
+    X(RESUME_START_FORGOTTEN, "a directory is refused: a later start of it is remembered")         \
+    X(RESUME_TERM_FORGOTTEN, "a directory is refused: a later term of it is remembered")           \
+    X(RESUME_ENTRIES_FORGOTTEN, "a directory is refused: more entries of it are remembered")       \
     X(NODE_MESSAGE_UNBOOTED, "a message arrives before the cluster has formed here")               \
     X(NODE_PEER_RESTARTED, "a peer is heard from under a new incarnation")                         \
     X(NODE_LOG_NO_SPACE, "a batch of the log meets a full disk")                                   \

@@ -72,7 +72,7 @@
     X(APPLYTWICE, sim, "applied index is not in the same batch as the data")                       \
     X(BOOTTWICE, unit_core_cluster_boot,                                                           \
       "a map is formed when all nonces are known, agreed or not")                                  \
-    X(CLUSTERID, unit_node_forwarding, "messages of another cluster are taken")                    \
+    X(CLUSTERID, sim, "messages of another cluster are taken")                                     \
     X(COMPACTVOTE, sim, "compaction writes the term without the vote")                             \
     X(EMPTYDISK, unit_core_cluster_boot, "an empty disk resumes the identity of the lost one")     \
     X(FAILTIMEOUT, sim, "failed is answered at the deadline of a write that is in the log")        \
@@ -101,6 +101,7 @@
     X(SELFMATCH, sim, "a leader counts its own entries before they are durable")                   \
     X(SNAPSYNC, sim, "a staged snapshot is renamed before it is synced")                           \
     X(STATEHEAD, sim, "a new segment begins without term and vote")                                \
+    X(STALE, sim, "an old copy of a data directory is not noticed")                                \
     X(TAILACK, unit_core_raft_paper_leader,                                                        \
       "after a snapshot the log behind it is acknowledged unseen")                                 \
     X(NONDET, twice, "an election timeout follows an address")                                     \

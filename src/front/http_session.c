@@ -9,6 +9,8 @@
 
 struct http_session *http_session_new(struct session *session)
 {
+    /* Else a page would lack, without a word, what there was no memory for. */
+    json_set_alloc_funcs(heap_alloc_raw, heap_free);
     struct http_session *http = heap_alloc(sizeof *http);
     http->session = session;
     http_parser_init(&http->parser, HTTP_BODY_MAX);

@@ -7,6 +7,10 @@
 
 #include <stdio.h>
 
+#define ADVICE                                                                                     \
+    "do not delete it: leave this node stopped and let the others go on; a node that lost its "    \
+    "disk cannot be taken back yet"
+
 static int parse_list(struct node *node, char *error, size_t error_size)
 {
     struct cluster_list *list = &node->list;
@@ -44,14 +48,17 @@ static int load_identity(struct node *node, char *error, size_t error_size)
         err = cluster_address_set(&identity->address, bytes_of_text(node->options.self));
     }
     if (err == Q_OK) {
+        node->incarnation_before = identity->incarnation;
         if (!Q_PLANT(INCARNATION) || identity->incarnation == 0) {
-            identity->incarnation++;
+            identity->incarnation =
+                incarnation_after(node->incarnation_before, prng_next(&node->prng));
         }
         err = identity_store(node->files, identity);
     }
     if (err != Q_OK) {
         (void)snprintf(error, error_size,
-                       "the identity file of the data directory cannot be used: %s", err_text(err));
+                       "the identity file of the data directory cannot be used: %s%s",
+                       err_text(err), err == Q_ECORRUPT ? "; " ADVICE : "");
     }
     return err;
 }
@@ -107,7 +114,7 @@ static void store_map(struct node *node)
     identity->self = node->boot.self;
     const int err = identity_store(node->files, identity);
     if (err != Q_OK) {
-        node_fail(node, err, "storing the cluster map failed");
+        node_fail(node, err, "storing the cluster map in the identity file failed");
         return;
     }
     if (!cluster_list_equal(&node->list, &identity->map.list)) {

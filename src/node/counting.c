@@ -58,6 +58,7 @@ void counting_step(struct node *node)
         const int err = node->engine->ops->iterator_error(counting->iterator);
         if (err != Q_OK) {
             request_fail(node, request, "ERR", "storage: %s", err_text(err));
+            node_judge_read(node, err);
             return;
         }
         struct buf reply = {0};

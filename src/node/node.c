@@ -5,6 +5,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,13 +17,27 @@ void node_fail(struct node *node, int err, const char *format, ...)
     if (node->failure != Q_OK) {
         return;
     }
-    char text[160];
+    char text[960];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     node->failure = err;
     (void)snprintf(node->failure_text, sizeof node->failure_text, "%s: %s", text, err_text(err));
+}
+
+void node_fail_storage(struct node *node, int err, const char *what)
+{
+    const char *text = node->engine->ops->error_text(node->engine);
+    node_fail(node, err, "%s (%s)%s", what, text[0] != '\0' ? text : "no more is known",
+              err == Q_ECORRUPT ? "; leave this node stopped and let the others go on" : "");
+}
+
+void node_judge_read(struct node *node, int err)
+{
+    if (err == Q_ECORRUPT) {
+        node_fail_storage(node, err, "reading db/ failed");
+    }
 }
 
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type)
@@ -81,8 +96,9 @@ int node_start(const struct node_options *options,
     if (err == Q_OK && boot_is_done(&node->boot)) {
         err = recovery_start_replica(node, recovery, error, error_size);
         recovery = NULL;
+    } else if (err == Q_OK) {
+        err = recovery_expect_nothing(recovery, error, error_size);
     }
-    /* Still here without a map: then there was never a group, and nothing in the log. */
     recovery_free(recovery);
     if (err != Q_OK) {
         node_free(node);
@@ -133,6 +149,7 @@ static bool note_peer(struct node *node, node_id from, const struct peer_header 
     if (header->from_incarnation > peer->incarnation) {
         const bool known_before = peer->incarnation != 0;
         peer->incarnation = header->from_incarnation;
+        witness_meet(&peer->witness, header->from_incarnation);
         peer->forward_max = 0;
         memset(peer->forward_seen, 0, sizeof peer->forward_seen);
         if (known_before) {
@@ -159,6 +176,8 @@ static void receive_by_type(struct node *node,
             replica_receive(node, from, read_bytes(r, reader_left(r)));
         }
         return;
+    case PEER_RESUME: resume_driver_question(node, from, header, r); return;
+    case PEER_RESUME_ANSWER: resume_driver_answer(node, from, r); return;
     case PEER_FORWARD: forward_receive(node, from, header, r); return;
     case PEER_FORWARD_REPLY:
         if (header->to_incarnation == node->identity.incarnation) {
@@ -167,7 +186,7 @@ static void receive_by_type(struct node *node,
         return;
     case PEER_SNAPSHOT_CHUNK:
         snapshot_chunk_read(r, &chunk);
-        if (!r->failed) {
+        if (!r->failed && node->resume.is_done) {
             snapshot_receive_chunk(node, from, &chunk);
         }
         return;
@@ -201,8 +220,14 @@ void node_receive(struct node *node, node_id from, uint64_t cluster_id, struct b
     }
     const bool is_ours = cluster_id == node_cluster_id(node) || Q_PLANT(CLUSTERID);
     Q_MARK_IF(NODE_MESSAGE_UNBOOTED, !node->booted);
-    if (!node->booted || !is_ours || !note_peer(node, from, &header)) {
+    if (!node->booted || !is_ours) {
         return;
+    }
+    /* Whoever only asks whether it may take part, or answers that, has not taken part: when it is
+     * stopped as an old copy, the right directory must not be refused for that start. */
+    const bool is_resuming = header.type == PEER_RESUME || header.type == PEER_RESUME_ANSWER;
+    if (!is_resuming && !note_peer(node, from, &header)) {
+        return; /* Of an earlier process. */
     }
     receive_by_type(node, from, &header, &r);
 }
@@ -216,7 +241,9 @@ void node_peer_changed(struct node *node, node_id peer, bool connected)
         return;
     }
     raft_peer_unreachable(&node->replica.raft, peer);
-    if (!connected) {
+    if (connected) {
+        node->resume.ask_at_ms = node->now_ms; /* It may not have got the last question. */
+    } else {
         forward_peer_lost(node, peer);
     }
 }
@@ -251,8 +278,9 @@ void node_turn(struct node *node)
         start_replica(node);
     }
     if (node->booted && node->failure == Q_OK) {
+        resume_driver_tick(node);
         /* While a snapshot is being installed this replica must not campaign. */
-        if (!snapshot_is_installing(node)) {
+        if (!snapshot_is_installing(node) && node->resume.is_done) {
             raft_tick(&node->replica.raft, node->now_ms);
         }
         snapshot_receive_tick(node);
@@ -301,6 +329,10 @@ uint64_t node_next_deadline(const struct node *node)
         at = earlier(at, node->replica.compact_at_ms);
     }
     at = earlier(at, snapshot_send_deadline(node));
+    at = earlier(at, resume_next_deadline(&node->resume));
+    if (!node->resume.is_done) {
+        return at; /* Raft's own deadlines do not count yet. */
+    }
     return earlier(at, raft_next_deadline(&node->replica.raft));
 }
 
@@ -361,6 +393,11 @@ int node_health(const struct node *node, const char **out_error)
     return node->failure;
 }
 
+bool node_takes_part(const struct node *node)
+{
+    return node->booted && node->resume.is_done;
+}
+
 const struct raft *node_raft(const struct node *node)
 {
     return &node->replica.raft;
@@ -419,6 +456,9 @@ void node_status(const struct node *node, struct node_status *out_status)
                     sizeof out_status->waiting_for);
     if (!node->booted) {
         return;
+    }
+    if (!node->resume.is_done && out_status->waiting_for[0] == '\0') {
+        (void)resume_driver_text(node, out_status->waiting_for, sizeof out_status->waiting_for);
     }
     const struct raft *raft = &node->replica.raft;
     out_status->leader = raft->leader;

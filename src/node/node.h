@@ -143,6 +143,10 @@ struct node_status {
 };
 void node_status(const struct node *node, struct node_status *out_status);
 
+/* False until this process has heard from the others that its directory is not an old copy: till
+ * then it neither hears nor says anything of Raft. */
+bool node_takes_part(const struct node *node);
+
 /* For the simulator's checkers. Borrowed. */
 const struct raft *node_raft(const struct node *node);
 /* Reads that wait for a ReadIndex round with this context or a smaller one. */

@@ -2,6 +2,7 @@
  *
  *   node.c              life cycle, one turn, messages in, status
  *   boot_driver.c       core/cluster/boot and the identity file
+ *   resume_driver.c     core/cluster/resume and what is remembered of peers
  *   recovery.c          what the log and the engine hold at start
  *   replica.c           raft effects: log, gated messages, apply, compaction
  *   requests.c          a request from submit to its one reply
@@ -16,6 +17,7 @@
 #include "base/err.h"
 #include "base/prng.h"
 #include "core/cluster/boot.h"
+#include "core/cluster/resume.h"
 #include "core/hlc/hlc.h"
 #include "core/raft/raft.h"
 #include "node/identity.h"
@@ -94,6 +96,8 @@ struct peer {
      * we know would then be refused without an answer. */
     bool may_have_restarted;
     uint64_t heard_at_ms;
+    struct witness witness;     /* Its `incarnation` is the one above. */
+    uint64_t stale_incarnation; /* One that asked and was found to be an old copy. */
     /* FORWARD ids taken from this incarnation: the largest, and a bit for each below it. */
     uint64_t forward_max;
     uint64_t forward_seen[FORWARD_WINDOW / 64];
@@ -111,14 +115,17 @@ struct node {
     struct engine *engine; /* Borrowed. */
     struct prng prng;
     struct identity identity;
+    uint64_t incarnation_before; /* Of the start before this one. */
     struct boot boot;
+    struct resume resume; /* Once booted. */
+    uint64_t resume_log_at_ms;
     struct cluster_list list; /* Sorted; ids are places + 1. */
     node_id self;
     struct wal *wal; /* Owned. */
     struct replica replica;
     bool booted; /* The map is stored and the replica runs. */
     int failure; /* Q_OK, or why the node must stop. */
-    char failure_text[256];
+    char failure_text[1024];
     uint64_t now_ms;
     struct peer peers[NODES_MAX];
 
@@ -155,6 +162,11 @@ static inline struct peer *node_peer(struct node *node, node_id id)
 /* node.c */
 void node_fail(struct node *node, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* As node_fail; `what` failed in db/, and the engine may know more. */
+void node_fail_storage(struct node *node, int err, const char *what);
+/* What a read of the engine came to. Damaged data stop the node: another replica has them whole,
+ * and this one would answer with errors for ever. Any other failure may pass. */
+void node_judge_read(struct node *node, int err);
 /* Begins a message to a peer with its header; NULL = cannot be sent now. End with node_send_end. */
 struct buf *node_send_begin(struct node *node, node_id to, enum peer_message_type type);
 void node_send_end(struct node *node, node_id to);
@@ -172,6 +184,8 @@ int recovery_start_replica(struct node *node,
                            struct recovery *recovery,
                            char *error,
                            size_t error_size);
+/* Q_OK when the log holds nothing, as it must before there is a map; Q_ECORRUPT with a text. */
+int recovery_expect_nothing(const struct recovery *recovery, char *error, size_t error_size);
 /* Of a node that has no log yet. */
 struct recovery *recovery_empty(void);
 void recovery_free(struct recovery *recovery);

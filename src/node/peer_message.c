@@ -10,7 +10,7 @@ void peer_header_write(struct writer *w, const struct peer_header *header)
 void peer_header_read(struct reader *r, struct peer_header *out_header)
 {
     const uint8_t type = read_u8(r);
-    if (type < PEER_HELLO || type > PEER_SNAPSHOT_ACK) {
+    if (type < PEER_HELLO || type > PEER_RESUME_ANSWER) {
         r->failed = true;
     }
     out_header->type = (enum peer_message_type)type;
@@ -66,4 +66,38 @@ void snapshot_ack_read(struct reader *r, struct snapshot_ack *out_ack)
         r->failed = true;
     }
     out_ack->status = (enum snapshot_status)status;
+}
+
+void resume_question_write(struct writer *w, const struct resume_question *question)
+{
+    write_u32(w, question->group);
+    write_u64(w, question->term);
+    write_u64(w, question->last_index);
+}
+
+void resume_question_read(struct reader *r, struct resume_question *out_question)
+{
+    out_question->group = read_u32(r);
+    out_question->term = read_u64(r);
+    out_question->last_index = read_u64(r);
+    r->failed = r->failed || reader_left(r) > 0;
+}
+
+void resume_answer_write(struct writer *w, const struct resume_answer *answer)
+{
+    write_u32(w, answer->group);
+    write_u64(w, answer->asker);
+    write_u64(w, answer->said.incarnation);
+    write_u64(w, answer->said.promise.term);
+    write_u64(w, answer->said.promise.index);
+}
+
+void resume_answer_read(struct reader *r, struct resume_answer *out_answer)
+{
+    out_answer->group = read_u32(r);
+    out_answer->asker = read_u64(r);
+    out_answer->said.incarnation = read_u64(r);
+    out_answer->said.promise.term = read_u64(r);
+    out_answer->said.promise.index = read_u64(r);
+    r->failed = r->failed || reader_left(r) > 0;
 }

@@ -8,6 +8,8 @@
  *     FORWARD_REPLY    request id u64, status u8, reply
  *     SNAPSHOT_CHUNK   struct snapshot_chunk
  *     SNAPSHOT_ACK     struct snapshot_ack
+ *     RESUME           struct resume_question
+ *     RESUME_ANSWER    struct resume_answer
  *
  * Incarnations make forwarding safe on a network that repeats messages: a FORWARD is refused by any
  * incarnation but the one it was meant for, so a late copy cannot be executed after a restart.
@@ -17,6 +19,7 @@
 
 #include "base/cursor.h"
 #include "base/ids.h"
+#include "core/cluster/witness.h"
 
 enum peer_message_type {
     PEER_HELLO = 1,
@@ -24,7 +27,9 @@ enum peer_message_type {
     PEER_FORWARD = 3,
     PEER_FORWARD_REPLY = 4,
     PEER_SNAPSHOT_CHUNK = 5,
-    PEER_SNAPSHOT_ACK = 6
+    PEER_SNAPSHOT_ACK = 6,
+    PEER_RESUME = 7,
+    PEER_RESUME_ANSWER = 8
 };
 
 #define PEER_HEADER_SIZE 17
@@ -73,6 +78,27 @@ struct snapshot_ack {
 
 #define SNAPSHOT_CHUNK_HEADER_SIZE 49
 #define SNAPSHOT_ACK_SIZE          17
+
+/* "What do you remember of me?" (core/cluster/resume). What the asker holds is for the log of the
+ * one asked. */
+struct resume_question {
+    group_id group;
+    raft_term term;
+    raft_index last_index;
+};
+
+struct resume_answer {
+    group_id group;
+    uint64_t asker; /* Incarnation of the question. */
+    struct testimony said;
+};
+
+#define RESUME_QUESTION_SIZE 20
+#define RESUME_ANSWER_SIZE   36
+void resume_question_write(struct writer *w, const struct resume_question *question);
+void resume_question_read(struct reader *r, struct resume_question *out_question);
+void resume_answer_write(struct writer *w, const struct resume_answer *answer);
+void resume_answer_read(struct reader *r, struct resume_answer *out_answer);
 void snapshot_chunk_write(struct writer *w, const struct snapshot_chunk *chunk); /* Without data. */
 void snapshot_chunk_read(struct reader *r, struct snapshot_chunk *out_chunk);
 void snapshot_ack_write(struct writer *w, const struct snapshot_ack *ack);

@@ -10,6 +10,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #include <stdio.h>
 
@@ -118,6 +119,17 @@ int recovery_open_log(struct node *node, struct recovery **out, char *error, siz
     return Q_OK;
 }
 
+int recovery_expect_nothing(const struct recovery *recovery, char *error, size_t error_size)
+{
+    if (!recovery->has_state && recovery->count == 0) {
+        return Q_OK;
+    }
+    (void)snprintf(error, error_size,
+                   "wal/ holds a log, but the identity file knows no cluster: it is not the one "
+                   "that belongs to it, or was lost; " ADVICE);
+    return Q_ECORRUPT;
+}
+
 struct recovery *recovery_empty(void)
 {
     return heap_alloc(sizeof(struct recovery));
@@ -223,7 +235,8 @@ static int judge(const struct recovery *recovery,
     }
     if (recovery->count > 0 && recovery->first != start + 1) {
         (void)snprintf(error, error_size,
-                       "wal/ goes on with entry %llu after %llu: files of it are missing; " ADVICE,
+                       "wal/ goes on with entry %llu after %llu: files of it are missing, or the "
+                       "end of the newest one is damaged; " ADVICE,
                        (unsigned long long)recovery->first, start);
         return Q_ECORRUPT;
     }
@@ -264,7 +277,8 @@ int recovery_start_replica(struct node *node,
     int err = machine_init(&replica->machine, node->engine, GROUP_DEFAULT);
     const struct shard_meta *meta = &replica->machine.meta;
     if (err != Q_OK) {
-        (void)snprintf(error, error_size, "the state in db/ cannot be read: %s", err_text(err));
+        (void)snprintf(error, error_size, "the state in db/ cannot be read: %s (%s); " ADVICE,
+                       err_text(err), node->engine->ops->error_text(node->engine));
     } else {
         drop_before(recovery, recovery->state.start_index + 1);
         err = judge(recovery, meta, error, error_size);
@@ -297,6 +311,7 @@ int recovery_start_replica(struct node *node,
     replica->role = replica->raft.role;
     replica->term = replica->raft.hard.term;
     node->booted = true;
+    resume_driver_start(node);
     recovery_free(recovery);
     return Q_OK;
 }

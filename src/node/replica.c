@@ -5,6 +5,7 @@
 #include "base/os/log.h"
 #include "base/plant.h"
 #include "node/node_private.h"
+#include "node/resume_driver.h"
 
 #define EFFECTS_MAX        64
 #define RING_ROOM_SPARE    8 /* Entries raft may add by itself: its no-op. */
@@ -175,8 +176,12 @@ void replica_receive(struct node *node, node_id from, struct bytes body)
     struct raft_message message;
     const int err = raft_message_decode(body, &message, entries, count);
     const bool wanted = err == Q_OK && message.from == from && message.to == node->self;
-    if (!wanted || (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
-        Q_MARK_IF(REPLICA_INSTALLING_DEAF, wanted);
+    if (wanted) {
+        resume_driver_note(node, from, &message);
+    }
+    if (!wanted || !node->resume.is_done ||
+        (snapshot_is_installing(node) && !is_welcome_while_installing(message.kind))) {
+        Q_MARK_IF(REPLICA_INSTALLING_DEAF, wanted && node->resume.is_done);
         heap_free(entries);
         return;
     }
@@ -309,14 +314,14 @@ static void do_apply(struct node *node, const struct raft_effect *effect)
         const size_t start = buf_size(&node->replies);
         const int err = machine_apply(&replica->machine, i, entry, &node->replies);
         if (err != Q_OK) {
-            node_fail(node, err, "applying entry %llu to storage failed", (unsigned long long)i);
+            node_fail_storage(node, err, "reading db/ to apply an entry failed");
             return;
         }
         requests_applied(node, i, entry->term, start);
     }
     const int err = machine_commit(&replica->machine);
     if (err != Q_OK) {
-        node_fail(node, err, "writing applied entries to storage failed");
+        node_fail_storage(node, err, "writing applied entries to db/ failed");
         return;
     }
     raft_applied(&replica->raft, effect->last);
@@ -453,7 +458,10 @@ void replica_compact(struct node *node)
         return;
     }
     uint64_t persisted = 0;
-    if (machine_persisted(&replica->machine, &persisted) != Q_OK) {
+    int err = machine_persisted(&replica->machine, &persisted);
+    if (err != Q_OK) {
+        /* An engine that cannot make its state persistent would let the log grow for ever. */
+        node_fail_storage(node, err, "making db/ persistent failed");
         return;
     }
     if (Q_PLANT(B26)) {
@@ -474,10 +482,14 @@ void replica_compact(struct node *node)
     /* What holds the log back is state not flushed yet, unless all that is applied is. */
     const raft_index applied = replica->raft.applied_index;
     const bool is_flushing = replica->flush_index > persisted;
-    if (log->bytes > node->options.log_keep_bytes && applied > persisted && !is_flushing &&
-        node->engine->ops->flush(node->engine, false) == Q_OK) {
-        Q_MARK(REPLICA_COMPACT_HELD_BY_FLUSH);
-        replica->flush_index = applied;
+    if (log->bytes > node->options.log_keep_bytes && applied > persisted && !is_flushing) {
+        err = node->engine->ops->flush(node->engine, false);
+        if (err == Q_OK) {
+            Q_MARK(REPLICA_COMPACT_HELD_BY_FLUSH);
+            replica->flush_index = applied;
+        } else if (err != Q_EBUSY) {
+            node_fail_storage(node, err, "flushing db/ failed");
+        }
     }
 }
 

@@ -190,9 +190,10 @@ static void read_now(struct node *node, struct node_request *request)
         request_decode(payload_bytes(request->payload), &decoded, replica->machine.args);
     Q_CHECK(err == Q_OK);
     struct buf reply = {0};
-    machine_read(&replica->machine, &decoded, &reply);
+    const int read_err = machine_read(&replica->machine, &decoded, &reply);
     request_finish(node, request, buf_bytes(&reply));
     buf_deinit(&reply);
+    node_judge_read(node, read_err);
 }
 
 static void read_local(struct node *node, struct node_request *request)

@@ -7,7 +7,7 @@
  * file.
  *
  * At start a file `snapshots/install` newer than the engine's applied index is installed again from
- * its beginning. File: header (magic u64, index u64, term u64), then the records of the chunks.
+ * its beginning, once all of it proved right: docs/formats/storage.md has its form.
  */
 #include "base/check.h"
 #include "base/hash.h"
@@ -22,11 +22,15 @@
 #define DIRECTORY       "snapshots"
 #define PATH_INCOMING   "snapshots/incoming"
 #define PATH_INSTALL    "snapshots/install"
-#define FILE_MAGIC      UINT64_C(0x31504e5355514f51)
-#define FILE_HEADER     24
+#define FILE_MAGIC      UINT64_C(0x32504e5355514f51)
+#define FILE_HEADER     32 /* Magic, index, term, checksum of these. */
+#define PIECE_HEADER    16 /* Size, is_last, checksum. */
 #define BYTES_PER_TURN  ((size_t)4 * 1024 * 1024)
-#define READ_SIZE       ((size_t)1024 * 1024)
 #define PERSIST_POLL_MS 10
+
+#define ADVICE                                                                                     \
+    "do not delete it: leave this node stopped and let the others go on; a node that lost its "    \
+    "disk cannot be taken back yet"
 
 enum receive_phase {
     RECEIVE_CHUNKS,
@@ -42,11 +46,13 @@ struct snapshot_receiver {
     raft_index index;
     raft_term index_term;
     uint32_t next_sequence;
-    uint64_t checksum;
-    struct file *file; /* Owned. */
-    uint64_t offset;   /* Written so far; in INSTALL: read so far. */
-    struct buf rest;   /* Owned: bytes read, not yet a whole record. */
-    struct buf meta;   /* Owned: the META record's value, written last. */
+    uint64_t checksum;      /* Of the chunks so far, as the leader counts. */
+    uint64_t file_checksum; /* Of the pieces written, or read, so far. */
+    struct file *file;      /* Owned. */
+    uint64_t offset;        /* Written so far; in INSTALL: read so far. */
+    struct buf rest;        /* Owned: records read, not yet parsed. */
+    struct buf meta;        /* Owned: the META record's value, written last. */
+    bool flush_started;
     uint64_t poll_at_ms;
 };
 
@@ -127,7 +133,7 @@ static int put_record(struct node *node,
     return Q_OK;
 }
 
-/* Takes whole records from the front of `rest`. */
+/* Takes the records of a piece, which has only whole ones. */
 static int parse_records(struct node *node,
                          struct snapshot_receiver *receiver,
                          struct install_batch *batch)
@@ -139,7 +145,7 @@ static int parse_records(struct node *node,
         const struct bytes key = read_bytes(&r, key_size);
         const struct bytes value = read_bytes(&r, value_size);
         if (r.failed) {
-            return Q_OK; /* The rest of the record is still in the file. */
+            return buf_size(&receiver->rest) == 0 ? Q_OK : Q_ECORRUPT;
         }
         const int err = put_record(node, receiver, batch, key, value);
         if (err != Q_OK) {
@@ -157,7 +163,58 @@ static int write_batch(struct node *node, struct install_batch *batch)
     return err;
 }
 
-/* Reads and writes about `limit` bytes; *out_done when the file is at its end. */
+/* Fewer bytes than `size` mean that the file ends there: what cannot be read is told from what is
+ * not there, for the first may pass. */
+static int read_file(struct node *node,
+                     struct file *file,
+                     uint64_t offset,
+                     uint8_t *out,
+                     size_t size,
+                     size_t *out_got)
+{
+    const struct files *files = node->files;
+    uint64_t file_size = 0;
+    int err = files->read(files->context, file, offset, out, size, out_got);
+    if (err == Q_OK && *out_got < size) {
+        err = files->size(files->context, file, &file_size);
+    }
+    return err == Q_OK && *out_got < size && offset + *out_got < file_size ? Q_EIO : err;
+}
+
+/* Reads the next piece of the file into `rest`; *out_last when it is the last one. */
+static int read_piece(struct node *node, struct snapshot_receiver *receiver, bool *out_last)
+{
+    uint8_t header[PIECE_HEADER];
+    size_t got = 0;
+    int err = read_file(node, receiver->file, receiver->offset, header, sizeof header, &got);
+    if (err != Q_OK) {
+        return err;
+    }
+    struct reader r = reader_of(bytes_of(header, got));
+    const size_t size = read_u32(&r);
+    const uint32_t is_last = read_u32(&r);
+    const uint64_t checksum = read_u64(&r);
+    if (r.failed || size > FRAME_SIZE_MAX || is_last > 1) {
+        return Q_ECORRUPT;
+    }
+    buf_clear(&receiver->rest);
+    err = read_file(node, receiver->file, receiver->offset + sizeof header,
+                    buf_reserve(&receiver->rest, size), size, &got);
+    if (err != Q_OK) {
+        return err;
+    }
+    buf_added(&receiver->rest, got);
+    receiver->file_checksum =
+        hash_bytes_seeded(buf_bytes(&receiver->rest), receiver->file_checksum + is_last);
+    if (got < size || receiver->file_checksum != checksum) {
+        return Q_ECORRUPT;
+    }
+    receiver->offset += sizeof header + size;
+    *out_last = is_last == 1;
+    return Q_OK;
+}
+
+/* Reads and writes about `limit` bytes; *out_done when that was the end of the file. */
 static int install_some(struct node *node,
                         struct snapshot_receiver *receiver,
                         size_t limit,
@@ -167,19 +224,10 @@ static int install_some(struct node *node,
     int err = Q_OK;
     *out_done = false;
     while (err == Q_OK && batch.bytes < limit && !*out_done) {
-        size_t got = 0;
-        err = node->files->read(node->files->context, receiver->file, receiver->offset,
-                                buf_reserve(&receiver->rest, READ_SIZE), READ_SIZE, &got);
-        if (err != Q_OK) {
-            break;
+        err = read_piece(node, receiver, out_done);
+        if (err == Q_OK) {
+            err = parse_records(node, receiver, &batch);
         }
-        buf_added(&receiver->rest, got);
-        receiver->offset += got;
-        *out_done = got == 0;
-        err = parse_records(node, receiver, &batch);
-    }
-    if (err == Q_OK && *out_done && buf_size(&receiver->rest) > 0) {
-        err = Q_ECORRUPT;
     }
     if (err == Q_OK && batch.overlay.operation_count > 0) {
         err = write_batch(node, &batch);
@@ -218,11 +266,28 @@ static int write_meta(struct node *node, struct snapshot_receiver *receiver)
     return node->engine->ops->write(node->engine, &operation, 1);
 }
 
+/* The header, without its checksum. */
+static void write_header(struct writer *w, const struct snapshot_receiver *receiver)
+{
+    write_u64(w, FILE_MAGIC);
+    write_u64(w, receiver->index);
+    write_u64(w, receiver->index_term);
+}
+
+/* To the first piece, whose checksum continues that of the header. */
+static void rewind_file(struct snapshot_receiver *receiver)
+{
+    uint8_t header[FILE_HEADER];
+    struct writer w = writer_of(header, sizeof header);
+    write_header(&w, receiver);
+    receiver->file_checksum = hash_bytes(bytes_of(header, writer_size(&w)));
+    receiver->offset = FILE_HEADER;
+}
+
 static int install_begin(struct node *node, struct snapshot_receiver *receiver)
 {
     receiver->phase = RECEIVE_INSTALL;
-    receiver->offset = FILE_HEADER;
-    buf_clear(&receiver->rest);
+    rewind_file(receiver);
     buf_clear(&receiver->meta);
     return delete_group(node);
 }
@@ -235,7 +300,8 @@ static void install_end(struct node *node)
     machine_deinit(&replica->machine);
     const int err = machine_init(&replica->machine, node->engine, replica->group);
     if (err != Q_OK || replica->machine.meta.applied_index != index) {
-        node_fail(node, err != Q_OK ? err : Q_ECORRUPT, "an installed snapshot does not read back");
+        node_fail(node, err != Q_OK ? err : Q_ECORRUPT,
+                  "a snapshot installed into db/ does not read back");
         return;
     }
     Q_MARK(SNAPSHOT_INSTALLED);
@@ -260,6 +326,33 @@ static void install_end(struct node *node)
     requests_jumped(node, index);
 }
 
+static int install_step(struct node *node, struct snapshot_receiver *receiver)
+{
+    bool done = false;
+    int err = install_some(node, receiver, BYTES_PER_TURN, &done);
+    if (err == Q_OK && done) {
+        err = write_meta(node, receiver);
+        receiver->phase = RECEIVE_PERSIST;
+    }
+    return err;
+}
+
+/* Sees to it that the engine flushes; *out_done when it has. */
+static int persist_step(struct node *node, struct snapshot_receiver *receiver, bool *out_done)
+{
+    if (!receiver->flush_started) {
+        const int err = node->engine->ops->flush(node->engine, false);
+        receiver->flush_started = err == Q_OK;
+        if (err != Q_OK) {
+            return err == Q_EBUSY ? Q_OK : err; /* Busy: the next poll asks again. */
+        }
+    }
+    uint64_t persisted = 0;
+    const int err = machine_persisted(&node->replica.machine, &persisted);
+    *out_done = err == Q_OK && (persisted == receiver->index || Q_PLANT(INSTALLWAIT));
+    return err;
+}
+
 void snapshot_receive_tick(struct node *node)
 {
     struct snapshot_receiver *receiver = node->receiver;
@@ -268,27 +361,19 @@ void snapshot_receive_tick(struct node *node)
     }
     int err = Q_OK;
     if (receiver->phase == RECEIVE_INSTALL) {
-        bool done = false;
-        err = install_some(node, receiver, BYTES_PER_TURN, &done);
-        if (err == Q_OK && done) {
-            err = write_meta(node, receiver);
-            if (err == Q_OK) {
-                err = node->engine->ops->flush(node->engine, false);
-            }
-            receiver->phase = RECEIVE_PERSIST;
-        }
+        err = install_step(node, receiver);
     } else if (node->now_ms >= receiver->poll_at_ms) {
-        uint64_t persisted = 0;
+        bool done = false;
         receiver->poll_at_ms = node->now_ms + PERSIST_POLL_MS;
-        err = machine_persisted(&node->replica.machine, &persisted);
-        if (err == Q_OK && (persisted == receiver->index || Q_PLANT(INSTALLWAIT))) {
+        err = persist_step(node, receiver, &done);
+        if (done) {
             install_end(node);
             return;
         }
         Q_MARK(SNAPSHOT_PERSIST_WAITS);
     }
     if (err != Q_OK) {
-        node_fail(node, err, "installing a snapshot failed");
+        node_fail_storage(node, err, "installing snapshots/install into db/ failed");
     }
 }
 
@@ -306,12 +391,12 @@ static int open_incoming(struct node *node, struct snapshot_receiver *receiver)
     if (err != Q_OK) {
         return err;
     }
+    rewind_file(receiver);
     uint8_t header[FILE_HEADER];
     struct writer w = writer_of(header, sizeof header);
-    write_u64(&w, FILE_MAGIC);
-    write_u64(&w, receiver->index);
-    write_u64(&w, receiver->index_term);
-    receiver->offset = FILE_HEADER;
+    write_header(&w, receiver);
+    write_u64(&w, receiver->file_checksum);
+    Q_CHECK(!w.failed && writer_size(&w) == sizeof header);
     return files->write(files->context, receiver->file, 0, bytes_of(header, sizeof header));
 }
 
@@ -359,6 +444,28 @@ static int receive_complete(struct node *node)
     return err;
 }
 
+static int write_piece(struct node *node,
+                       struct snapshot_receiver *receiver,
+                       struct bytes data,
+                       bool is_last)
+{
+    const struct files *files = node->files;
+    receiver->file_checksum = hash_bytes_seeded(data, receiver->file_checksum + is_last);
+    uint8_t header[PIECE_HEADER];
+    struct writer w = writer_of(header, sizeof header);
+    write_u32(&w, (uint32_t)data.size);
+    write_u32(&w, is_last);
+    write_u64(&w, receiver->file_checksum);
+    Q_CHECK(!w.failed && data.size <= FRAME_SIZE_MAX);
+    int err = files->write(files->context, receiver->file, receiver->offset,
+                           bytes_of(header, sizeof header));
+    if (err == Q_OK) {
+        err = files->write(files->context, receiver->file, receiver->offset + sizeof header, data);
+    }
+    receiver->offset += sizeof header + data.size;
+    return err;
+}
+
 static int receive_data(struct node *node, const struct snapshot_chunk *chunk)
 {
     struct snapshot_receiver *receiver = node->receiver;
@@ -366,18 +473,14 @@ static int receive_data(struct node *node, const struct snapshot_chunk *chunk)
     if (checksum != chunk->checksum) {
         return Q_ECORRUPT;
     }
-    const int err =
-        node->files->write(node->files->context, receiver->file, receiver->offset, chunk->data);
+    const bool is_last = chunk->last || (Q_PLANT(B32) && receiver->next_sequence == 0);
+    const int err = write_piece(node, receiver, chunk->data, is_last);
     if (err != Q_OK) {
         return err;
     }
     receiver->checksum = checksum;
-    receiver->offset += chunk->data.size;
     receiver->next_sequence++;
-    if (chunk->last || (Q_PLANT(B32) && receiver->next_sequence == 1)) {
-        return receive_complete(node);
-    }
-    return Q_OK;
+    return is_last ? receive_complete(node) : Q_OK;
 }
 
 void snapshot_receive_chunk(struct node *node, node_id from, const struct snapshot_chunk *chunk)
@@ -390,8 +493,10 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
         send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
         return;
     }
-    if (!node->replica.state_durable) {
+    if (!node->replica.state_durable || raft->durable_term < chunk->term) {
         /* A state without any term in the log looks like a lost log, and no start would accept it.
+         * And with an earlier term than the stream's it would look as if the entries had been lost
+         * that this replica has acknowledged in it and the snapshot takes away (cluster/resume).
          * The chunk comes again. */
         return;
     }
@@ -433,7 +538,7 @@ void snapshot_receive_chunk(struct node *node, node_id from, const struct snapsh
     log_event(LOG_WARN, "snapshot_refused", "from=%u reason=\"%s\"", from, err_text(err));
     send_ack(node, from, chunk->id, 0, SNAPSHOT_REFUSED);
     if (snapshot_is_installing(node)) {
-        node_fail(node, err, "staging a snapshot failed");
+        node_fail_storage(node, err, "installing snapshots/install into db/ failed");
     } else {
         snapshot_receive_stop(node);
     }
@@ -445,8 +550,7 @@ static int read_header(struct node *node, struct snapshot_receiver *receiver)
 {
     uint8_t header[FILE_HEADER];
     size_t got = 0;
-    const int err =
-        node->files->read(node->files->context, receiver->file, 0, header, sizeof header, &got);
+    const int err = read_file(node, receiver->file, 0, header, sizeof header, &got);
     if (err != Q_OK) {
         return err;
     }
@@ -454,7 +558,21 @@ static int read_header(struct node *node, struct snapshot_receiver *receiver)
     const uint64_t magic = read_u64(&r);
     receiver->index = read_u64(&r);
     receiver->index_term = read_u64(&r);
-    return r.failed || magic != FILE_MAGIC ? Q_ECORRUPT : Q_OK;
+    const uint64_t checksum = read_u64(&r);
+    rewind_file(receiver);
+    return r.failed || magic != FILE_MAGIC || checksum != receiver->file_checksum ? Q_ECORRUPT
+                                                                                  : Q_OK;
+}
+
+/* Reads the whole file before anything is done by it. */
+static int verify_file(struct node *node, struct snapshot_receiver *receiver)
+{
+    int err = read_header(node, receiver);
+    bool is_last = false;
+    while (err == Q_OK && !is_last) {
+        err = read_piece(node, receiver, &is_last);
+    }
+    return err;
 }
 
 /* Replaces the state by the staged one. If only the process was killed, right after the rename, the
@@ -507,15 +625,16 @@ int snapshot_recover(struct node *node, char *error, size_t error_size)
     }
     node->replica.group = GROUP_DEFAULT;
     if (err == Q_OK) {
-        err = read_header(node, receiver);
+        err = verify_file(node, receiver);
     }
     if (err == Q_OK) {
         err = install_all(node, receiver);
     }
     receiver_free(node, receiver);
     if (err != Q_OK) {
-        (void)snprintf(error, error_size, "the staged snapshot %s cannot be installed: %s",
-                       PATH_INSTALL, err_text(err));
+        (void)snprintf(error, error_size,
+                       "the staged snapshot %s cannot be installed into db/: %s%s", PATH_INSTALL,
+                       err_text(err), err == Q_ECORRUPT ? "; " ADVICE : "");
         return err;
     }
     (void)files->remove(files->context, PATH_INSTALL);

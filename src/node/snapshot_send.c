@@ -95,7 +95,9 @@ static bool make_chunk(struct node *node)
             break;
         }
     }
-    if (ops->iterator_error(sender->iterator) != Q_OK) {
+    const int err = ops->iterator_error(sender->iterator);
+    if (err != Q_OK) {
+        node_judge_read(node, err);
         return false;
     }
     sender->checksum = hash_bytes_seeded(buf_bytes(&chunk->data), sender->checksum);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define LOCK_NAME      "LOCK"
@@ -200,6 +201,15 @@ int data_directory_open(const char *path,
     }
     out_directory->lock_fd = lock_fd;
     return Q_OK;
+}
+
+bool data_directory_has_space(const char *path)
+{
+    struct statvfs status;
+    if (statvfs(path, &status) != 0) {
+        return true;
+    }
+    return (uint64_t)status.f_bavail * status.f_frsize >= DATA_DIRECTORY_SPACE_MIN;
 }
 
 void data_directory_close(struct data_directory *directory)

@@ -122,7 +122,7 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
     switch (number) {
-    case SIGHUP: server->reload(server->reload_context); break;
+    case SIGHUP: server->hooks.reload(server->hooks.context); break;
     case SIGUSR1: dump_state(server); break;
     default: start_stopping(server, number); break;
     }

@@ -54,8 +54,12 @@ static void turn(void *context)
     }
     node_turn(server->node);
     const char *reason = NULL;
-    if (node_health(server->node, &reason) != Q_OK) {
+    const int health = node_health(server->node, &reason);
+    if (health != Q_OK) {
         log_event(LOG_ERROR, "node_failed", "reason=\"%s\"", reason);
+        if (health == Q_ENOSPC) {
+            server->hooks.start_again(server->hooks.context);
+        }
         _exit(EXIT_ERROR);
     }
     server_advance_stop(server);
@@ -210,10 +214,9 @@ int server_new(const struct config *config,
     return Q_OK;
 }
 
-void server_run(struct server *server, void (*reload)(void *context), void *reload_context)
+void server_run(struct server *server, const struct server_hooks *hooks)
 {
-    server->reload = reload;
-    server->reload_context = reload_context;
+    server->hooks = *hooks;
     server_watch_signals(server);
     log_event(LOG_INFO, "serving", "version=%s pid=%ld node=%u resp=%s:%u http=%s:%u data=\"%s\"",
               QUORATE_VERSION, (long)getpid(), node_self(server->node), server->config.resp.host,

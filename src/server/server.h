@@ -8,7 +8,8 @@
  * it wants to say to peers and to clients is written.
  *
  * A node whose log or engine failed must not go on for a moment longer: the process ends at once
- * with code 1 and without a single destructor, any of which might wait for the broken disk.
+ * with code 1 and without a single destructor, any of which might wait for the broken disk. Only a
+ * full disk is no reason to stay away: the process starts anew and waits for space.
  */
 #ifndef Q_SERVER_SERVER_H
 #define Q_SERVER_SERVER_H
@@ -23,9 +24,16 @@ int server_new(const struct config *config,
                struct server **out_server,
                char *error,
                size_t error_size);
-/* Serves until SIGTERM or SIGINT came and what was begun is finished. `reload` is called on SIGHUP.
- */
-void server_run(struct server *server, void (*reload)(void *context), void *reload_context);
+struct server_hooks {
+    void *context;
+    void (*reload)(void *context); /* SIGHUP. */
+    /* The disk is full: puts a new process of the same command in this one's place. Returns only
+     * when it cannot; the process ends then. */
+    void (*start_again)(void *context);
+};
+
+/* Serves until SIGTERM or SIGINT came and what was begun is finished. */
+void server_run(struct server *server, const struct server_hooks *hooks);
 /* Makes everything durable and lets go of it. NULL is fine. */
 void server_free(struct server *server);
 

@@ -51,8 +51,7 @@ struct server {
     uint64_t drain_until_ms;
     uint64_t stay_until_ms; /* Not before, while draining. */
     bool was_leader;        /* When told to stop. */
-    void (*reload)(void *context);
-    void *reload_context;
+    struct server_hooks hooks;
     bool has_directory;
     bool has_handles; /* Signals and timer are open. */
 };

@@ -37,9 +37,11 @@ struct engine_ops {
     int (*get)(struct engine *engine, struct bytes key, struct engine_value *out_value);
     void (*value_release)(struct engine_value *value);
     int (*write)(struct engine *engine, const struct engine_operation *operations, size_t count);
-    /* The value as of the persisted prefix: what would be there after a crash now. */
+    /* The value as of the persisted prefix: what would be there after a crash now. Q_EIO when
+     * making more of it persistent has failed in the background. */
     int (*get_persisted)(struct engine *engine, struct bytes key, struct engine_value *out_value);
-    /* Starts making everything written so far persistent; `wait` until it is. */
+    /* Starts making everything written so far persistent; `wait` until it is. Q_EBUSY, without
+     * `wait` only: too much of that is under way, ask again later. */
     int (*flush)(struct engine *engine, bool wait);
     struct engine_snapshot *(*snapshot_new)(struct engine *engine);
     void (*snapshot_free)(struct engine *engine, struct engine_snapshot *snapshot);
@@ -56,6 +58,9 @@ struct engine_ops {
     struct bytes (*iterator_value)(const struct engine_iterator *iterator);
     int (*iterator_error)(const struct engine_iterator *iterator); /* Q_OK or why it ended. */
     void (*iterator_free)(struct engine_iterator *iterator);
+    /* What the last failure was, with the file it was in, as far as the engine knows; "" when there
+     * was none. Borrowed until the next call. */
+    const char *(*error_text)(const struct engine *engine);
     /* Values, iterators and snapshots are given back before. May make everything persistent. */
     void (*close)(struct engine *engine);
 };

@@ -409,6 +409,12 @@ static void memory_iterator_free(struct engine_iterator *iterator)
     }
 }
 
+static const char *memory_error_text(const struct engine *engine)
+{
+    (void)engine;
+    return ""; /* Nothing fails here. */
+}
+
 static void memory_close(struct engine *engine)
 {
     if (engine != NULL) {
@@ -437,6 +443,7 @@ struct engine *memory_engine_new(void)
         .iterator_value = memory_iterator_value,
         .iterator_error = memory_iterator_error,
         .iterator_free = memory_iterator_free,
+        .error_text = memory_error_text,
         .close = memory_close,
     };
     struct memory *memory = heap_alloc(sizeof *memory);

@@ -10,14 +10,20 @@
 #include <rocksdb/c.h>
 #include <stdio.h>
 
-#define BLOCK_CACHE_SIZE    ((size_t)64 * 1024 * 1024)
-#define WRITE_BUFFER_SIZE   ((size_t)64 * 1024 * 1024)
-#define WRITE_BUFFER_COUNT  3
-#define OPEN_FILES_MAX      512
-#define BACKGROUND_JOBS     2
-#define BLOOM_BITS          10
-#define INFO_LOG_SIZE       ((size_t)4 * 1024 * 1024)
-#define INFO_LOG_COUNT      2
+#define BLOCK_CACHE_SIZE   ((size_t)64 * 1024 * 1024)
+#define WRITE_BUFFER_SIZE  ((size_t)64 * 1024 * 1024)
+#define WRITE_BUFFER_COUNT 3
+#define OPEN_FILES_MAX     512
+#define BACKGROUND_JOBS    2
+#define BLOOM_BITS         10
+#define INFO_LOG_SIZE      ((size_t)4 * 1024 * 1024)
+#define INFO_LOG_COUNT     2
+#define ERROR_TEXT_SIZE    256
+
+#define ADVICE                                                                                     \
+    "if the disk is sound, files below are damaged or missing: leave this node stopped, keep its " \
+    "directory, and let the others go on; a node that lost its disk cannot be taken back yet"
+
 #define READ_TIER_PERSISTED 2 /* kPersistedTier: skips memtables when the WAL is off. */
 
 struct rocks {
@@ -29,6 +35,7 @@ struct rocks {
     rocksdb_readoptions_t *read_persisted;
     rocksdb_writeoptions_t *write;
     rocksdb_writebatch_t *batch; /* Kept between writes for its memory. */
+    char error_text[ERROR_TEXT_SIZE];
 };
 
 struct engine_snapshot {
@@ -36,6 +43,7 @@ struct engine_snapshot {
 };
 
 struct engine_iterator {
+    struct rocks *rocks; /* Borrowed. */
     /* Owned. */
     rocksdb_iterator_t *iterator;
     rocksdb_readoptions_t *read;
@@ -54,17 +62,25 @@ static const char *text_of(struct bytes bytes)
     return bytes.size > 0 ? (const char *)bytes.data : "";
 }
 
-/* Translates RocksDB's error text and frees it. */
-static int take_error(char *text)
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Translates RocksDB's error text, keeps it for rocks_error_text, and frees it. */
+static int take_error(struct rocks *rocks, char *text)
 {
     if (text == NULL) {
         return Q_OK;
     }
+    (void)snprintf(rocks->error_text, sizeof rocks->error_text, "%s", text);
     int err = Q_EIO;
     if (strstr(text, "No space left on device") != NULL || strstr(text, "NoSpace") != NULL) {
         err = Q_ENOSPC;
-    } else if (strncmp(text, "Corruption", 10) == 0) {
+    } else if (starts_with(text, "Corruption")) {
         err = Q_ECORRUPT;
+    } else if (starts_with(text, "Operation failed. Try again")) {
+        err = Q_EBUSY; /* A flush that nobody waits for, while writes are stopped. */
     }
     rocksdb_free(text);
     return err;
@@ -78,7 +94,7 @@ static int get_with(struct engine *engine,
     char *text = NULL;
     rocksdb_pinnableslice_t *pin =
         rocksdb_get_pinned(rocks_of(engine)->db, read, text_of(key), key.size, &text);
-    const int err = take_error(text);
+    const int err = take_error(rocks_of(engine), text);
     if (err != Q_OK) {
         rocksdb_pinnableslice_destroy(pin);
         return err;
@@ -101,6 +117,14 @@ static int rocks_get_persisted(struct engine *engine,
                                struct bytes key,
                                struct engine_value *out_value)
 {
+    /* A flush that failed in the background says so nowhere else until the next write. */
+    uint64_t errors = 0;
+    if (rocksdb_property_int(rocks_of(engine)->db, "rocksdb.background-errors", &errors) == 0 &&
+        errors > 0) {
+        (void)snprintf(rocks_of(engine)->error_text, ERROR_TEXT_SIZE,
+                       "a flush or a compaction failed, see db/LOG");
+        return Q_EIO;
+    }
     return get_with(engine, rocks_of(engine)->read_persisted, key, out_value);
 }
 
@@ -135,7 +159,7 @@ static int rocks_write(struct engine *engine,
     }
     char *text = NULL;
     rocksdb_write(rocks->db, rocks->write, rocks->batch, &text);
-    return take_error(text);
+    return take_error(rocks, text);
 }
 
 static int rocks_flush(struct engine *engine, bool wait)
@@ -145,7 +169,7 @@ static int rocks_flush(struct engine *engine, bool wait)
     char *text = NULL;
     rocksdb_flush(rocks_of(engine)->db, options, &text);
     rocksdb_flushoptions_destroy(options);
-    return take_error(text);
+    return take_error(rocks_of(engine), text);
 }
 
 static struct engine_snapshot *rocks_snapshot_new(struct engine *engine)
@@ -169,9 +193,11 @@ static struct engine_iterator *rocks_iterator_new(struct engine *engine,
                                                   struct bytes to)
 {
     struct engine_iterator *iterator = heap_alloc(sizeof *iterator);
+    iterator->rocks = rocks_of(engine);
     iterator->read = rocksdb_readoptions_create();
     /* A scan of a whole shard must not push the hot blocks out of the cache. */
     rocksdb_readoptions_set_fill_cache(iterator->read, 0);
+    rocksdb_readoptions_set_verify_checksums(iterator->read, 1);
     if (snapshot != NULL) {
         rocksdb_readoptions_set_snapshot(iterator->read, snapshot->snapshot);
     }
@@ -220,7 +246,7 @@ static int rocks_iterator_error(const struct engine_iterator *iterator)
 {
     char *text = NULL;
     rocksdb_iter_get_error(iterator->iterator, &text);
-    return take_error(text);
+    return take_error(iterator->rocks, text);
 }
 
 static void rocks_iterator_free(struct engine_iterator *iterator)
@@ -231,6 +257,11 @@ static void rocks_iterator_free(struct engine_iterator *iterator)
         heap_free(iterator->to);
         heap_free(iterator);
     }
+}
+
+static const char *rocks_error_text(const struct engine *engine)
+{
+    return ((const struct rocks *)(const void *)engine)->error_text;
 }
 
 static void rocks_close(struct engine *engine)
@@ -255,6 +286,8 @@ static rocksdb_options_t *make_options(void)
 {
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(options, 1);
+    /* The default; said here because everything rests on it: damage is an error, never a guess. */
+    rocksdb_options_set_paranoid_checks(options, 1);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_write_buffer_size(options, WRITE_BUFFER_SIZE);
@@ -296,13 +329,16 @@ int rocks_open(const char *directory, struct engine **out_engine, char *error, s
         .iterator_value = rocks_iterator_value,
         .iterator_error = rocks_iterator_error,
         .iterator_free = rocks_iterator_free,
+        .error_text = rocks_error_text,
         .close = rocks_close,
     };
     struct rocks *rocks = heap_alloc(sizeof *rocks);
     rocks->engine.ops = &ops;
     rocks->options = make_options();
     rocks->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(rocks->read, 1); /* As above. */
     rocks->read_persisted = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(rocks->read_persisted, 1);
     rocksdb_readoptions_set_read_tier(rocks->read_persisted, READ_TIER_PERSISTED);
     rocks->write = rocksdb_writeoptions_create();
     rocksdb_writeoptions_disable_WAL(rocks->write, 1);
@@ -311,8 +347,13 @@ int rocks_open(const char *directory, struct engine **out_engine, char *error, s
     rocks->db = rocksdb_open(rocks->options, directory, &text);
     if (text != NULL) {
         (void)snprintf(error, error_size, "%s: cannot open the database: %s", directory, text);
+        const int err = take_error(rocks, text);
         rocks_close(&rocks->engine);
-        return take_error(text);
+        if (err != Q_ENOSPC) {
+            const size_t size = strlen(error);
+            (void)snprintf(error + size, error_size - size, "; " ADVICE);
+        }
+        return err;
     }
     *out_engine = &rocks->engine;
     return Q_OK;

@@ -145,8 +145,8 @@ static int load(struct recovery *r)
     if (err != Q_OK) {
         return complain_io(r, path, "read", err);
     }
-    device->file_size = r->size;
-    return Q_OK;
+    /* Taken for its end, a short read would cut off what was promised. */
+    return r->size == device->file_size ? Q_OK : complain_io(r, path, "read all of", Q_EIO);
 }
 
 static int replay_record(struct recovery *r, const struct wal_record *record)

@@ -68,8 +68,9 @@ static void fault_change_names(struct fault_files *f,
 
 /* Counts a call: Q_OK to go on. At the moment of the crash the call still goes on (its effect may
  * or may not reach the disk), but the world is dead. */
-static int fault_enter(struct fault_files *f)
+static int fault_enter(struct fault_files *f, struct fault_call call)
 {
+    f->is_late = false;
     if (f->is_dead) {
         return Q_EIO;
     }
@@ -80,19 +81,30 @@ static int fault_enter(struct fault_files *f)
     }
     const bool fails = f->fail_at != 0 && (f->operations == f->fail_at ||
                                            (f->fail_sticky && f->operations > f->fail_at));
-    return fails ? f->fail_err : Q_OK;
+    if (f->calls != NULL) {
+        fault_calls_note(f->calls, &call, fails);
+    }
+    f->is_late = fails && f->fail_late;
+    return fails && !f->fail_late ? f->fail_err : Q_OK;
 }
 
 /* What a call that went through says: a dead world confirms nothing. */
 static int fault_leave(const struct fault_files *f)
 {
+    if (f->is_late) {
+        return f->fail_err;
+    }
     return f->is_dead ? Q_EIO : Q_OK;
 }
+
+/* Evaluated in the function that the program called: the site is the program's. */
+#define CALL(kind_, path_)                                                                         \
+    ((struct fault_call){.kind = (kind_), .path = (path_), .site = __builtin_return_address(0)})
 
 static int fault_open(void *context, const char *path, bool create, struct file **out_file)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_OPEN, path));
     if (err != Q_OK) {
         return err;
     }
@@ -107,11 +119,12 @@ static int fault_open(void *context, const char *path, bool create, struct file 
     if (create) {
         fault_change_names(f, "", path, inode);
     }
-    if (f->is_dead) {
-        return Q_EIO;
+    if (fault_leave(f) != Q_OK) {
+        return fault_leave(f);
     }
     struct file *file = heap_alloc(sizeof *file);
     file->inode = inode;
+    fault_path_copy(file->path, path);
     f->open_count++;
     *out_file = file;
     return Q_OK;
@@ -125,7 +138,7 @@ static void fault_close(void *context, struct file *file)
 
 static int fault_size(void *context, struct file *file, uint64_t *out_size)
 {
-    const int err = fault_enter(context);
+    const int err = fault_enter(context, CALL(FAULT_SIZE, file->path));
     *out_size = buf_size(&file->inode->cache);
     return err != Q_OK ? err : fault_leave(context);
 }
@@ -133,7 +146,7 @@ static int fault_size(void *context, struct file *file, uint64_t *out_size)
 static int fault_read(
     void *context, struct file *file, uint64_t offset, void *out, size_t size, size_t *out_read)
 {
-    const int err = fault_enter(context);
+    const int err = fault_enter(context, CALL(FAULT_READ, file->path));
     if (err != Q_OK) {
         return err;
     }
@@ -179,7 +192,7 @@ static struct fault_write *fault_remember(struct fault_inode *inode, uint64_t of
 static int fault_write(void *context, struct file *file, uint64_t offset, struct bytes bytes)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_WRITE, file->path));
     if (err == Q_EIO && f->is_dead) {
         return err;
     }
@@ -213,7 +226,7 @@ static void fault_settle(struct buf *contents, const struct fault_write *write)
 static int fault_sync(void *context, struct file *file)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_SYNC, file->path));
     if (f->is_dead) {
         return Q_EIO;
     }
@@ -221,12 +234,12 @@ static int fault_sync(void *context, struct file *file)
         fault_settle(&file->inode->disk, &file->inode->writes[i]);
     }
     fault_forget_writes(file->inode); /* After an error too: the pages count as clean. */
-    return err;
+    return err != Q_OK ? err : fault_leave(f);
 }
 
 static int fault_truncate(void *context, struct file *file, uint64_t size)
 {
-    const int err = fault_enter(context);
+    const int err = fault_enter(context, CALL(FAULT_TRUNCATE, file->path));
     if (err != Q_OK) {
         return err;
     }
@@ -238,7 +251,7 @@ static int fault_truncate(void *context, struct file *file, uint64_t size)
 static int fault_rename(void *context, const char *from, const char *to)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_RENAME, from));
     if (err != Q_OK) {
         return err;
     }
@@ -253,7 +266,7 @@ static int fault_rename(void *context, const char *from, const char *to)
 static int fault_remove(void *context, const char *path)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_REMOVE, path));
     if (err != Q_OK) {
         return err;
     }
@@ -267,7 +280,7 @@ static int fault_remove(void *context, const char *path)
 static int fault_make_directory(void *context, const char *path)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_MAKE_DIRECTORY, path));
     if (err != Q_OK) {
         return err;
     }
@@ -288,7 +301,7 @@ static bool fault_is_in(const char *path, const char *directory)
 static int fault_sync_directory(void *context, const char *directory)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_SYNC_DIRECTORY, directory));
     if (err != Q_OK || f->is_dead) {
         return err != Q_OK ? err : Q_EIO;
     }
@@ -302,7 +315,7 @@ static int fault_sync_directory(void *context, const char *directory)
         }
     }
     f->change_count = left;
-    return Q_OK;
+    return fault_leave(f);
 }
 
 static int fault_compare_names(const void *a, const void *b)
@@ -316,7 +329,7 @@ static int fault_list(void *context,
                       void *visit_context)
 {
     struct fault_files *f = context;
-    const int err = fault_enter(f);
+    const int err = fault_enter(f, CALL(FAULT_LIST, directory));
     if (err != Q_OK || f->is_dead) {
         return err != Q_OK ? err : Q_EIO;
     }
@@ -328,7 +341,7 @@ static int fault_list(void *context,
             visit(visit_context, slash == NULL ? name->path : slash + 1);
         }
     }
-    return Q_OK;
+    return fault_leave(f);
 }
 
 void fault_files_init(struct fault_files *f)

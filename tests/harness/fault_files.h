@@ -12,6 +12,7 @@
 
 #include "base/os/buf.h"
 #include "base/prng.h"
+#include "harness/fault_call.h"
 #include "store/file.h"
 
 #define FAULT_NAMES_MAX 64
@@ -60,6 +61,7 @@ enum fault_crash_mode {
 
 struct file {
     struct fault_inode *inode;
+    char path[FAULT_PATH_SIZE]; /* By which it was opened. */
 };
 
 struct fault_files {
@@ -74,9 +76,12 @@ struct fault_files {
     uint64_t operations; /* Calls so far. */
     uint64_t crash_at;   /* The power fails during this call; 0 = never. */
     uint64_t fail_at;    /* This call fails with `fail_err`... */
-    bool fail_sticky;    /* ...and all after it. */
+    bool fail_sticky;    /* ...and all after it... */
+    bool fail_late;      /* ...having had their effect. */
     int fail_err;
     bool is_dead;
+    bool is_late;              /* The call under way will fail at its end. */
+    struct fault_calls *calls; /* Borrowed: told of every call; NULL = nobody is. */
 };
 
 /* The entry of a path, or NULL. */

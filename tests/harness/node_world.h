@@ -31,8 +31,13 @@ struct world_place {
     struct temporary_directory directory;
     struct files *files;
     struct engine *engine;
+    /* Borrowed: what the node is given in their place, set between world_prepare and world_start;
+     * NULL = the above. */
+    struct files *node_files;
+    struct engine *node_engine;
     struct env env;
     struct node *node; /* NULL = down. */
+    bool may_fail;     /* A node that stops itself does not fail the case. */
     struct buf out;
     bool job;        /* The log has something to write ... */
     bool disk_holds; /* ... and the disk does not do it. */
@@ -72,6 +77,9 @@ void world_start(struct world *world, node_id id);
  * but `keep` batches. Whoever waits at the node is answered; nobody should look at those answers.
  */
 void world_crash(struct world *world, node_id id, size_t keep);
+/* A world of `count` places, at most WORLD_NODES_MAX, with nothing in them and no node started; the
+ * options are small but usual. End with world_close. */
+void world_prepare(struct world *world, size_t count);
 /* Starts `count` nodes, at most WORLD_NODES_MAX, on empty directories and engines; the options are
  * small but usual, and may be changed for the next starts. End with world_close. */
 void world_open(struct world *world, size_t count);

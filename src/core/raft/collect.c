@@ -191,6 +191,7 @@ static void collect_append(struct raft *raft, struct raft_progress *progress, st
         .prev_index = prev_index,
         .prev_term = prev_term,
         .commit = raft->commit_index,
+        .index = raft->stable_index,
         .entry_count = (uint32_t)(last - prev_index),
     };
     struct raft_effect *effect = add_send(out, &append);

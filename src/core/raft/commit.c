@@ -84,6 +84,7 @@ static void complete(struct raft *raft, const struct raft_save *save)
     } else if (raft_log_term(&raft->log, durable, &term) && durable > raft->log.start_index) {
         Q_CHECK(term == save->last_term || Q_PLANT(ABA) || Q_PLANT(B24));
     }
+    raft->durable_term = save->term;
     if (durable > raft->stable_index) {
         raft->stable_index = durable;
         if (raft->saving_index < durable) {

@@ -17,7 +17,8 @@ enum raft_message_kind {
     RAFT_MSG_PRE_VOTE_REPLY = 2, /* `reject`. */
     RAFT_MSG_VOTE = 3, /* `forced`: sent by leadership transfer, ignores the live leader. */
     RAFT_MSG_VOTE_REPLY = 4,
-    RAFT_MSG_APPEND = 5,          /* prev_index/prev_term, entries, commit. */
+    RAFT_MSG_APPEND = 5,          /* prev_index/prev_term, entries, commit, and index = how far the
+                                   * leader's own disk is: for its witnesses (cluster/witness). */
     RAFT_MSG_APPEND_REPLY = 6,    /* index = match, or `reject` with hint_index/hint_term. */
     RAFT_MSG_HEARTBEAT = 7,       /* commit (<= what the follower is known to hold), context, and
                                    * index = the leader's own commit index: how fresh it is. */

@@ -140,6 +140,7 @@ void raft_init(struct raft *raft,
     raft->config = *config;
     raft->hard = hard;
     raft->saved_hard = hard;
+    raft->durable_term = hard.term;
     raft_log_init(&raft->log, slots, capacity);
     prng_init(&raft->prng, config->seed);
     for (size_t i = 0; i < config->voter_count; i++) {
@@ -169,6 +170,15 @@ void raft_recovered(struct raft *raft, uint64_t now_ms, raft_index applied)
         raft->hard = (struct raft_hard_state){.term = raft_log_last_term(&raft->log)};
     }
     raft_draw_election_timeout(raft);
+    raft_restart_election_timer(raft);
+}
+
+void raft_resume(struct raft *raft, uint64_t now_ms)
+{
+    Q_CHECK(raft->role == RAFT_FOLLOWER);
+    if (now_ms > raft->now_ms) {
+        raft->now_ms = now_ms;
+    }
     raft_restart_election_timer(raft);
 }
 

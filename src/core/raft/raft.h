@@ -124,6 +124,7 @@ struct raft {
     raft_index stable_index;           /* Durable here; <= log.last_index. */
     raft_index saving_index;           /* Handed out in SAVE effects; stable <= saving <= last. */
     struct raft_hard_state saved_hard; /* As in the last SAVE; differs from `hard` = must save. */
+    raft_term durable_term;            /* The term a crash now would leave. */
     hlc_time last_hlc;                 /* Largest ever seen in this log. */
     uint64_t save_number;              /* Last SAVE emitted. */
     uint64_t save_done;                /* Last SAVE completed. */
@@ -174,6 +175,8 @@ void raft_init(struct raft *raft,
                struct raft_hard_state hard);
 void raft_recover_entry(struct raft *raft, const struct raft_entry *entry);
 void raft_recovered(struct raft *raft, uint64_t now_ms, raft_index applied);
+/* It takes part from now on: until here it got neither ticks nor messages. */
+void raft_resume(struct raft *raft, uint64_t now_ms);
 
 /* ---- events ---- */
 

@@ -237,7 +237,7 @@ int machine_commit(struct machine *machine)
     return err;
 }
 
-void machine_read(struct machine *machine, const struct request *request, struct buf *reply)
+int machine_read(struct machine *machine, const struct request *request, struct buf *reply)
 {
     Q_CHECK(machine->overlay.operation_count == 0);
     Q_CHECK(!op_writes(request->op));
@@ -245,7 +245,7 @@ void machine_read(struct machine *machine, const struct request *request, struct
     const operation_fn operation = operation_of(request->op);
     if (operation == NULL) {
         reply_status(reply, "OK");
-        return;
+        return Q_OK;
     }
     const int err = operation(machine, request, reply);
     if (err != Q_OK) {
@@ -255,6 +255,7 @@ void machine_read(struct machine *machine, const struct request *request, struct
         buf_chop_to(reply, before);
         reply_error(reply, "TOOBIG", "the reply would exceed 64 MiB; ask for a smaller range");
     }
+    return err;
 }
 
 int machine_persisted(struct machine *machine, uint64_t *out_index)

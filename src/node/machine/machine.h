@@ -67,8 +67,9 @@ int machine_apply(struct machine *machine,
 /* Writes what was applied as one batch. */
 int machine_commit(struct machine *machine);
 
-/* Answers a read from committed state; an engine error becomes an error reply. Not OP_DBSIZE. */
-void machine_read(struct machine *machine, const struct request *request, struct buf *reply);
+/* Answers a read from committed state; an engine error becomes an error reply, and is returned. Not
+ * OP_DBSIZE. */
+int machine_read(struct machine *machine, const struct request *request, struct buf *reply);
 
 /* Applied index that would be found after a crash now. */
 int machine_persisted(struct machine *machine, uint64_t *out_index);

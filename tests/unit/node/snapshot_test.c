@@ -276,6 +276,11 @@ TEST(a_new_node_whose_log_was_slow_can_start_after_a_crash_in_the_installation)
     char command[160];
     (void)snprintf(command, sizeof command, "rm -rf '%s/wal'", place->directory.path);
     EXPECT(system(command) == 0);
+    /* Nor did it ever tell the others anything. */
+    const node_id others[] = {scene.leader, scene.other};
+    for (size_t i = 0; i < 2; i++) {
+        node_peer(scene.world.places[others[i]].node, scene.lagging)->witness = (struct witness){0};
+    }
     world_start(&scene.world, scene.lagging);
     place->disk_holds = true;
     world_run_for(&scene.world, 3000);

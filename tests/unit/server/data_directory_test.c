@@ -99,6 +99,29 @@ TEST(another_format_is_refused_and_left_as_it_is)
     clean(&place);
 }
 
+TEST(no_flipped_bit_in_the_version_is_overlooked)
+{
+    struct place place;
+    struct data_directory directory;
+    char version[32] = "";
+    make(&place);
+    EXPECT(data_directory_open(place.path, &directory, place.error, sizeof place.error) == Q_OK);
+    data_directory_close(&directory);
+    const int size = snprintf(version, sizeof version, "quorate-data 1\n");
+    for (int bit = 0; bit < size * 8; bit++) {
+        version[bit / 8] = (char)(version[bit / 8] ^ (1 << bit % 8));
+        put(&place, "VERSION", version);
+        EXPECT(data_directory_open(place.path, &directory, place.error, sizeof place.error) ==
+               Q_EINVAL);
+        EXPECT(strstr(place.error, "has format version") != NULL);
+        version[bit / 8] = (char)(version[bit / 8] ^ (1 << bit % 8));
+    }
+    put(&place, "VERSION", version);
+    EXPECT(data_directory_open(place.path, &directory, place.error, sizeof place.error) == Q_OK);
+    data_directory_close(&directory);
+    clean(&place);
+}
+
 TEST(files_without_a_version_are_not_taken_for_an_empty_directory)
 {
     struct place place;
@@ -151,10 +174,19 @@ TEST(a_directory_we_may_not_write_is_a_clear_error)
     clean(&place);
 }
 
+TEST(a_full_disk_is_told_from_one_with_space_and_from_none_at_all)
+{
+    EXPECT(data_directory_has_space("/tmp"));
+    EXPECT(!data_directory_has_space("/proc")); /* Has no blocks to give. */
+    EXPECT(data_directory_has_space("/tmp/quorate-is-not-there"));
+}
+
 TEST_MAIN(CASE(a_new_directory_is_made_with_its_parents_and_closed_to_others),
           CASE(a_directory_that_is_open_to_others_is_closed_to_them),
           CASE(a_second_process_fails_at_once_and_names_the_first),
           CASE(another_format_is_refused_and_left_as_it_is),
+          CASE(no_flipped_bit_in_the_version_is_overlooked),
           CASE(files_without_a_version_are_not_taken_for_an_empty_directory),
           CASE(a_file_in_its_place_and_a_parent_that_is_none_are_clear_errors),
+          CASE(a_full_disk_is_told_from_one_with_space_and_from_none_at_all),
           CASE(a_directory_we_may_not_write_is_a_clear_error))

@@ -50,7 +50,7 @@ TEST(limits_grow_with_what_is_kept_and_written)
     load.filler_size = 100000;
     load.filler_keys = 16;
     footprint_of(&options, &load, &more);
-    EXPECT(more.disk_max > plain.disk_max + 2 * 1600000);
+    EXPECT(more.disk_max > plain.disk_max + 3200000);
     load = (struct footprint_load){.operations = 1000, .request_size_max = 1000};
     footprint_of(&options, &load, &more);
     EXPECT(more.disk_max == plain.disk_max && more.heap_max == plain.heap_max + 3000);

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define DRAWS 3000
+#define DRAWS      3000
+#define VALUES_MAX 6000
 
 static void open_workload(struct workload *workload, uint64_t seed)
 {
@@ -65,7 +66,7 @@ TEST(values_are_unique_and_belong_to_one_register)
 {
     static struct workload workload;
     static struct operation operation;
-    static bool seen[DRAWS * 2];
+    static bool seen[VALUES_MAX];
     memset(seen, 0, sizeof seen);
     open_workload(&workload, 3);
     int written = 0;
@@ -77,10 +78,12 @@ TEST(values_are_unique_and_belong_to_one_register)
         }
         written++;
         operation.argument[operation.argument_size] = '\0';
-        char *end = NULL;
-        EXPECT(operation.argument[0] == 'v');
-        const unsigned long number = strtoul(operation.argument + 1, &end, 10);
-        EXPECT(*end == '.' && number < DRAWS * 2 && !seen[number]);
+        const char *end = strchr(operation.argument, '.');
+        int64_t number = 0;
+        EXPECT(operation.argument[0] == 'v' && end != NULL);
+        EXPECT(bytes_to_int64(
+            bytes_of(operation.argument + 1, (size_t)(end - operation.argument) - 1), &number));
+        EXPECT(number >= 0 && number < VALUES_MAX && !seen[number]);
         seen[number] = true;
         const struct bytes value = bytes_of(operation.argument, operation.argument_size);
         EXPECT(workload_wrote(&workload, operation.key, value));

@@ -437,6 +437,38 @@ TEST(a_segment_of_absurd_size_is_refused_before_memory_is_asked_for_it)
     fault_files_deinit(&f);
 }
 
+static int (*whole_read)(void *, struct file *, uint64_t, void *, size_t, size_t *);
+
+static int read_half(
+    void *context, struct file *file, uint64_t offset, void *out, size_t size, size_t *out_read)
+{
+    const int err = whole_read(context, file, offset, out, size, out_read);
+    *out_read /= 2;
+    return err;
+}
+
+/* Symptom, seed 190 of the simulator: a node came back without its term and vote. */
+TEST(a_read_that_ends_early_is_an_error_and_not_the_end_of_the_log)
+{
+    struct fault_files f;
+    struct wal_history h;
+    fault_files_init(&f);
+    (void)run_workload(&f, &h, 1);
+    whole_read = f.files.read;
+    f.files.read = read_half;
+    struct wal *wal = NULL;
+    struct wal_model found;
+    const struct wal_visitor visitor = model_visitor(&found);
+    char error[400] = "";
+    EXPECT(wal_open(&f.files, &options, &visitor, &wal, error, sizeof error) == Q_EIO);
+    EXPECT(strstr(error, ".seg: cannot read all of") != NULL);
+    f.files.read = whole_read;
+    EXPECT(open_log(&f, &found, &wal) == Q_OK);
+    EXPECT(history_match(&h, &found, h.confirmed, h.begun) >= 0);
+    wal_close(wal);
+    fault_files_deinit(&f);
+}
+
 TEST(a_batch_that_lies_where_it_was_not_written_to_is_not_taken_for_one)
 {
     const char *path = "wal/0000000000000028.seg";
@@ -514,5 +546,6 @@ TEST_MAIN(CASE(a_crash_at_every_operation_loses_nothing_durable_and_brings_up_no
           CASE(damage_to_any_byte_of_a_synced_log_is_noticed_or_outside_what_is_promised),
           CASE(what_lies_behind_a_hole_never_comes_back_when_the_hole_is_filled),
           CASE(a_segment_of_absurd_size_is_refused_before_memory_is_asked_for_it),
+          CASE(a_read_that_ends_early_is_an_error_and_not_the_end_of_the_log),
           CASE(a_batch_that_lies_where_it_was_not_written_to_is_not_taken_for_one),
           CASE(a_missing_segment_or_two_exchanged_sectors_are_corruption_with_a_place))

@@ -226,7 +226,7 @@ TEST(an_entry_count_that_lies_is_refused)
 {
     struct raft_message m = message_of(RAFT_MSG_APPEND);
     struct sample sample = encode(&m);
-    const size_t at = 18 + 24; /* The count follows head, prev_index, prev_term and commit. */
+    const size_t at = 18 + 32; /* Head, prev_index, prev_term, commit and index come before. */
     EXPECT(sample.bytes[at] == ENTRIES);
     sample.bytes[at] = ENTRIES + 1;
     EXPECT(decode(sample.bytes, sample.size) != Q_OK);
@@ -241,7 +241,7 @@ TEST(a_noop_with_a_payload_or_an_unknown_kind_of_entry_is_refused)
 {
     struct raft_message m = message_of(RAFT_MSG_APPEND);
     struct sample sample = encode(&m);
-    const size_t first = 18 + 24 + 4;
+    const size_t first = 18 + 32 + 4;
     const size_t second = first + RAFT_ENTRY_HEADER_SIZE;
     EXPECT(sample.bytes[second + 16] == RAFT_ENTRY_COMMAND);
     sample.bytes[second + 16] = RAFT_ENTRY_NOOP;

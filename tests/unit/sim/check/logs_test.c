@@ -261,9 +261,12 @@ TEST(what_a_node_holds_is_checked_one_past_its_limit)
         EXPECT(fixture_reports(&fixture, "bounds"));
         fixture.violation.found = false;
     }
-    check_session(&fixture.violation, REQUEST_SIZE_MAX, SESSION_OUTPUT_MAX + REPLY_SIZE_MAX);
+    check_session(&fixture.violation, REQUEST_SIZE_MAX, SESSION_OUTPUT_MAX + VALUE_SIZE_DEFAULT);
     EXPECT(!fixture.violation.found);
     check_session(&fixture.violation, REQUEST_SIZE_MAX + 1, 0);
+    EXPECT(fixture_reports(&fixture, "bounds"));
+    fixture.violation.found = false;
+    check_session(&fixture.violation, 0, SESSION_OUTPUT_MAX + VALUE_SIZE_DEFAULT + 1);
     EXPECT(fixture_reports(&fixture, "bounds"));
     fixture_teardown(&fixture);
 }
