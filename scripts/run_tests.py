@@ -324,6 +324,9 @@ def sim_suites(everything):
         yield Suite("sim", "planted bugs",
                     ["scripts/sim_plants.py", "--tap", "--seeds", 1000, "--jobs", JOBS],
                     judge_tap, 600, alone=True)
+        yield Suite("sim", "planted bugs that crash states must show",
+                    ["scripts/sim_plants.py", "--tap", "--crash", "--jobs", JOBS],
+                    judge_tap, 600, alone=True)
 
 
 def script_suites(group):

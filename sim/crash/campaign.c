@@ -72,6 +72,16 @@ static void wait_for_one(struct campaign *campaign)
     }
 }
 
+/* Whether another workload may be started. */
+static bool may_go_on(const struct campaign *campaign)
+{
+    bool is_clean = true;
+    for (size_t i = 0; i < CRASH_WORKLOAD_COUNT; i++) {
+        is_clean = is_clean && campaign->shares[i].result.violations == 0;
+    }
+    return is_clean || !campaign->options->stop_at_violation;
+}
+
 static void print_table(const struct campaign *campaign, struct crash_result *sum)
 {
     uint64_t workloads = 0;
@@ -120,6 +130,9 @@ int crash_campaign(const struct crash_options *options)
         if (running == options->jobs) {
             wait_for_one(&campaign);
             running--;
+        }
+        if (!may_go_on(&campaign)) {
+            break;
         }
         start(&campaign, i);
         running++;

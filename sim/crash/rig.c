@@ -9,9 +9,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define STEP_MS       10
-#define PATIENCE_MS   20000
-#define SETTLE_ROUNDS 10000
+#define STEP_MS           10
+#define CANDIDATE_STEP_MS 50
+#define PATIENCE_MS       20000
+#define SETTLE_ROUNDS     10000
 
 struct letter {
     struct list link;
@@ -508,7 +509,7 @@ void rig_elect(struct rig *rig)
     Q_CHECK(raft != NULL);
     while ((raft->role != RAFT_LEADER || raft->applied_index < raft->term_start_index) &&
            rig->now_ms < end_ms && !rig->violation.found) {
-        rig_advance(rig, 5 * STEP_MS);
+        rig_advance(rig, CANDIDATE_STEP_MS);
     }
     if (raft->role != RAFT_LEADER || raft->applied_index < raft->term_start_index) {
         violation_report(&rig->violation, "liveness", "the node is not elected");

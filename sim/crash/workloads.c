@@ -127,6 +127,41 @@ static void follow_from_boot(struct crash_run *run)
     script_send(run, 1, 0, 0);
 }
 
+static void heartbeat(struct crash_run *run, node_id leader, raft_term term)
+{
+    const struct raft_message message = {
+        .kind = RAFT_MSG_HEARTBEAT, .from = leader, .to = RIG_SELF, .term = term};
+    rig_say(&run->rig, &message, NULL);
+    rig_settle(&run->rig);
+}
+
+/* The workload has not done what it is for: crashes of it would show nothing. */
+static void expect(struct crash_run *run, bool is_true, const char *what)
+{
+    if (!is_true) {
+        violation_report(&run->rig.violation, "workload", "%s", what);
+    }
+}
+
+/* The node's log begins after entry `index`: a snapshot or a compaction has taken the rest. */
+static void expect_start(struct crash_run *run, raft_index index)
+{
+    const struct raft *raft = rig_raft(&run->rig);
+    expect(run, raft != NULL && raft->log.start_index >= index, "the log has not moved on");
+}
+
+static void expect_end(struct crash_run *run, raft_index index)
+{
+    const struct raft *raft = rig_raft(&run->rig);
+    expect(run, raft != NULL && raft->log.last_index >= index, "entries have not arrived");
+}
+
+static void expect_term(struct crash_run *run, raft_term term)
+{
+    const struct raft *raft = rig_raft(&run->rig);
+    expect(run, raft != NULL && raft->hard.term == term, "the term is another one");
+}
+
 static void begin(struct crash_run *run)
 {
     run->first = rig_at(&run->rig);
@@ -145,6 +180,7 @@ static void run_first_boot(struct crash_run *run)
     script_entry(run, 1, 0);
     script_entry(run, 1, small_size(run));
     script_send(run, 1, 0, 0);
+    expect_end(run, run->entry_count);
 }
 
 static void run_first_boot_alone(struct crash_run *run)
@@ -157,6 +193,7 @@ static void run_first_boot_alone(struct crash_run *run)
     rig_elect(&run->rig);
     rig_submit_set(&run->rig, "key", bytes_of_text("value"));
     rig_settle(&run->rig);
+    expect_end(run, 2);
 }
 
 /* The identity is written anew at each start. */
@@ -171,6 +208,7 @@ static void run_restart(struct crash_run *run)
         }
         rig_advance(&run->rig, 20);
     }
+    expect_end(run, run->entry_count);
 }
 
 /* ---- workloads of a follower ---- */
@@ -180,6 +218,7 @@ static void run_append(struct crash_run *run)
     follow_from_boot(run);
     begin(run);
     script_many(run, 1, 12);
+    expect_end(run, run->entry_count);
 }
 
 static void post_vote_request(struct crash_run *run,
@@ -220,6 +259,7 @@ static void run_vote(struct crash_run *run)
     }
     script_entry(run, 8, 0);
     script_send(run, 8, run->entry_count - 1, 0);
+    expect_term(run, 8);
 }
 
 static void run_term_bump(struct crash_run *run)
@@ -227,19 +267,16 @@ static void run_term_bump(struct crash_run *run)
     follow_from_boot(run);
     begin(run);
     for (raft_term term = 2; term < 10; term++) {
-        const struct raft_message message = {.kind = RAFT_MSG_HEARTBEAT,
-                                             .from = term % 2 == 0 ? RIVAL : LEADER,
-                                             .to = RIG_SELF,
-                                             .term = term};
-        rig_say(&run->rig, &message, NULL);
-        rig_settle(&run->rig);
+        const node_id leader = term % 2 == 0 ? RIVAL : LEADER;
+        heartbeat(run, leader, term);
         if (term % 3 == 0) {
             script_entry(run, term, 0);
-            script_post(run, message.from, term, run->entry_count - 1, run->entry_count,
+            script_post(run, leader, term, run->entry_count - 1, run->entry_count,
                         run->entry_count - 1);
             rig_settle(&run->rig);
         }
     }
+    expect_term(run, 9);
 }
 
 /* Leaders of later terms replace the uncommitted tail again and again, with longer and shorter
@@ -266,6 +303,7 @@ static void run_truncate(struct crash_run *run)
         }
     }
     script_send(run, term, run->entry_count, 0);
+    expect_end(run, run->entry_count);
 }
 
 /* Votes and entries that arrive while a log job is being written: they wait for the next one. */
@@ -293,6 +331,7 @@ static void run_in_flight(struct crash_run *run)
     post_vote_request(run, RAFT_MSG_VOTE, RIVAL, 8);
     run->rig.holds_mail = false;
     rig_settle(&run->rig);
+    expect_term(run, 8);
 }
 
 /* The disk fails a sync: the node stops, and the next process finds in the page cache what will
@@ -314,6 +353,7 @@ static void run_failed_sync(struct crash_run *run)
         rig_advance(&run->rig, 20);
         script_send(run, 1, run->entry_count, 0);
     }
+    expect_end(run, run->entry_count);
 }
 
 /* Batches of every size around that of a segment: exactly full, one sector over, several segments
@@ -327,6 +367,7 @@ static void run_rollover(struct crash_run *run)
         script_entry(run, 1, SIZES[i] + (size_t)prng_below(&run->prng, 30));
         script_send(run, 1, run->entry_count - 1, 1);
     }
+    expect_end(run, run->entry_count);
 }
 
 /* The log is kept short: segments are released, recycled and removed. */
@@ -340,6 +381,7 @@ static void run_compaction(struct crash_run *run)
         script_send(run, 1, run->entry_count - 1, 0);
         run->rig.now_ms += 101; /* The node looks at its log's size ten times a second. */
     }
+    expect_start(run, 10);
 }
 
 /* Nothing is kept that is persistent: whole segments go as soon as they are full. */
@@ -352,6 +394,7 @@ static void run_compaction_of_all(struct crash_run *run)
         script_send(run, 1, run->entry_count - 1, 0);
         rig_advance(&run->rig, i % 3 == 0 ? 310 : 30);
     }
+    expect_start(run, 10);
 }
 
 /* ---- snapshots ---- */
@@ -396,10 +439,12 @@ static size_t record_end(struct bytes all, size_t wanted)
     return all.size - reader_left(&r);
 }
 
-/* Sends (a part of) a snapshot of the leader's state as of `index`, part by part. */
+/* Sends (a part of) a snapshot of the leader's state as of `index`, part by part. A heartbeat comes
+ * first: nothing is received in a term that is not durable here yet. */
 static void send_stream(struct crash_run *run, const struct stream *stream)
 {
     script_commit(run, stream->index);
+    heartbeat(run, stream->from, stream->term);
     struct buf all = {.start = 0};
     stream_state(run, stream->index, &all);
     const struct bytes bytes = buf_bytes(&all);
@@ -450,7 +495,9 @@ static void run_snapshot(struct crash_run *run)
     const struct stream stream = {
         .from = LEADER, .term = 1, .id = 1, .index = run->entry_count, .parts = 4, .parts_sent = 4};
     install(run, &stream);
+    expect_start(run, stream.index);
     script_many(run, 1, 3);
+    expect_end(run, run->entry_count);
 }
 
 /* It replaces a log whose tail conflicts with it; and one comes that ends within a log which goes
@@ -471,6 +518,7 @@ static void run_snapshot_over_log(struct crash_run *run)
     struct stream stream = {
         .from = LEADER, .term = 3, .id = 1, .index = run->entry_count, .parts = 3, .parts_sent = 3};
     install(run, &stream);
+    expect_start(run, stream.index);
     for (size_t i = 0; i < 6; i++) {
         script_entry(run, 3, small_size(run));
     }
@@ -481,6 +529,7 @@ static void run_snapshot_over_log(struct crash_run *run)
     install(run, &stream);
     script_send(run, 3, run->entry_count, 0);
     script_many(run, 3, 1);
+    expect_end(run, run->entry_count);
 }
 
 /* A stream that breaks off, one from a new leader, and another shortly after. */
@@ -497,6 +546,7 @@ static void run_snapshot_again(struct crash_run *run)
     stream = (struct stream){
         .from = RIVAL, .term = 2, .id = 7, .index = run->entry_count, .parts = 2, .parts_sent = 2};
     install(run, &stream);
+    expect_start(run, stream.index);
     script_elsewhere(run, 2, 3);
     stream.id = 8;
     stream.index = run->entry_count;
@@ -507,8 +557,10 @@ static void run_snapshot_again(struct crash_run *run)
     script_post(run, RIVAL, 2, stream.index - 3, stream.index - 1, stream.index - 1);
     rig_settle(&run->rig);
     rig_advance(&run->rig, 50);
+    expect_start(run, stream.index);
     script_post(run, RIVAL, 2, stream.index, run->entry_count, run->entry_count);
     rig_settle(&run->rig);
+    expect_end(run, run->entry_count);
 }
 
 /* ---- workloads of a leader ---- */
@@ -556,6 +608,7 @@ static void run_election(struct crash_run *run)
         }
         rig_elect(&run->rig);
     }
+    expect(run, rig_raft(&run->rig)->term_start_index > 5, "it did not lead again");
 }
 
 static void run_group_commit(struct crash_run *run)
@@ -567,6 +620,7 @@ static void run_group_commit(struct crash_run *run)
     for (size_t i = 0; i < 5; i++) {
         submit(run, 2 + 2 * i, 20 + small_size(run));
     }
+    expect_end(run, 31);
 }
 
 static void run_group_commit_alone(struct crash_run *run)
@@ -589,6 +643,7 @@ static void run_snapshot_send(struct crash_run *run)
     run->rig.peers[RIVAL].is_mute = false;
     rig_advance(&run->rig, 500);
     submit(run, 2, small_size(run));
+    expect(run, run->rig.peers[RIVAL].held > 8, "the follower was not caught up");
 }
 
 /* ---- the table ---- */

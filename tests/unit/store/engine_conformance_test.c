@@ -512,6 +512,22 @@ TEST(a_memory_engine_falls_back_to_any_batch_since_the_flush)
     }
 }
 
+TEST(a_branch_of_a_memory_engine_goes_its_own_way)
+{
+    struct engine *engine = memory_engine_new();
+    write_one(engine, put("a", "1"));
+    struct engine *branch = memory_engine_branch(engine);
+    EXPECT(holds(branch, "a", "1") && holds_persisted(branch, "a", "1"));
+    EXPECT(memory_engine_unflushed(branch) == 0 && memory_engine_unflushed(engine) == 1);
+    write_one(engine, put("a", "2"));
+    write_one(branch, put("b", "3"));
+    EXPECT(holds(engine, "a", "2") && holds(engine, "b", NULL));
+    EXPECT(holds(branch, "a", "1") && holds(branch, "b", "3"));
+    engine->ops->close(engine);
+    EXPECT(holds(branch, "a", "1"));
+    branch->ops->close(branch);
+}
+
 TEST_MAIN(CASE(a_key_is_what_was_put_last),
           CASE(a_pinned_value_outlives_its_key),
           CASE(a_batch_applies_in_order_and_as_a_whole),
@@ -524,4 +540,5 @@ TEST_MAIN(CASE(a_key_is_what_was_put_last),
           CASE(random_crashes_of_the_memory_engine_agree_with_the_model_too),
           CASE(rocks_keeps_flushed_batches_over_a_reopen_and_names_a_directory_it_cannot_use),
           CASE(rocks_reports_damaged_tables_as_corruption_and_never_as_a_value),
-          CASE(a_memory_engine_falls_back_to_any_batch_since_the_flush))
+          CASE(a_memory_engine_falls_back_to_any_batch_since_the_flush),
+          CASE(a_branch_of_a_memory_engine_goes_its_own_way))
