@@ -16,12 +16,13 @@ cd "$(dirname "$0")/.."
 #   base/os/heap, log, clock   memory; the log on stderr, with the time; the time
 #   store/os_files, rocks      the real disk and engine: the simulator brings its own
 #   sim/main, arguments        the command line
-#   sim/campaign, attempt      worker processes and the time a campaign may take
+#   sim/campaign, attempt,
+#   sim/crash/campaign         worker processes and the time a campaign may take
 #   sim/shrink                 a campaign of its own
 #   sim/seeds_file             reads tests/seeds.txt
 #   sim/heap_count             counts the heap for a bound; no hash depends on it
 outside='base/os/(heap|log|clock)|store/(os_files|rocks)'
-outside+='|sim/(main|arguments|campaign|attempt|shrink|seeds_file|heap_count)'
+outside+='|sim/(main|arguments|campaign|crash/campaign|attempt|shrink|seeds_file|heap_count)'
 
 # Memory and strings. An address may be used, not looked at.
 allowed='mem(cpy|move|set|cmp|chr)|__mem[a-z]*_chk|bcmp'

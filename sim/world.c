@@ -123,6 +123,25 @@ static void look_for_change(struct world *world)
                      (unsigned long long)world->quiet_term, (unsigned long long)newest_term(world));
 }
 
+/* A leader from outside the core that is too slow to bring everybody together leads lawfully: it is
+ * heard. An operator would have it hand over; that happens once, and the phase begins anew. */
+static bool hand_over(struct world *world)
+{
+    for (node_id id = 1; id <= world->options.node_count && !world->has_handed_over; id++) {
+        struct host *host = &world->hosts[id];
+        const struct raft *raft = host_raft(host);
+        if (raft == NULL || raft->role != RAFT_LEADER || atlas_is_in_core(world, id)) {
+            continue;
+        }
+        world_trace(world, "node %u is asked to give its leadership away", id);
+        world->has_handed_over = true;
+        node_resign(host->node);
+        host_touch(host);
+        enter(world, world->phase, LIVENESS_US);
+    }
+    return world->has_handed_over && world->now_us < world->phase_until_us;
+}
+
 static void step_fire(struct world *world)
 {
     const bool enumerates = world->options.partition_nodes > 0;
@@ -155,7 +174,7 @@ static void step_phase(struct world *world)
         if (clients_are_idle(world) && judge_has_converged(world)) {
             enter(world, PHASE_CLOSING, LIVENESS_US);
             wake_clients(world);
-        } else if (late) {
+        } else if (late && !hand_over(world)) {
             report_liveness(world);
         }
         return;
@@ -163,7 +182,7 @@ static void step_phase(struct world *world)
         if (world->closing_done == workload_key_count(&world->workload) &&
             judge_has_converged(world)) {
             enter_quiet(world);
-        } else if (late) {
+        } else if (late && !hand_over(world)) {
             report_liveness(world);
         }
         return;

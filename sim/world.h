@@ -166,6 +166,7 @@ struct world {
     bool selftest_done;
     raft_term quiet_term; /* Of the leader that must stay ... */
     node_id quiet_leader; /* ... if it is in the core. */
+    bool has_handed_over; /* A leader from outside the core was asked to. */
     struct oracle oracle;
     struct violation violation;
     uint64_t undecided; /* Keys whose linearizability took too long to judge. */

@@ -83,19 +83,25 @@ static void watch_set(struct progress *p,
 {
     struct progress_watch *watch = &p->watches[set];
     uint64_t least_index = UINT64_MAX;
+    uint64_t longest_index = 0;
     uint64_t writes = 0;
     for (node_id id = 1; id <= look->node_count; id++) {
         if (has(set, id)) {
             least_index = look->last_index[id] < least_index ? look->last_index[id] : least_index;
+            longest_index = later(longest_index, look->last_index[id]);
             writes += look->writes[id];
         }
     }
-    const uint64_t since_us =
-        least_index > watch->least_index ? look->now_us : calm_since(p, look, set);
-    watch->least_index = least_index;
-    if (since_us > watch->since_us) {
-        *watch = (struct progress_watch){.since_us = since_us, .least_index = least_index};
+    const uint64_t calm_us = calm_since(p, look, set);
+    const bool catches_up =
+        least_index > watch->least_index && watch->least_index < watch->goal_index;
+    if (calm_us > watch->calm_us || catches_up) {
+        *watch = (struct progress_watch){
+            .calm_us = calm_us,
+            .since_us = calm_us > watch->calm_us ? calm_us : look->now_us,
+            .goal_index = calm_us > watch->calm_us ? longest_index : watch->goal_index};
     }
+    watch->least_index = least_index;
     if (look->now_us < watch->since_us + limits->settle_us) {
         return;
     }

@@ -44,8 +44,12 @@ struct progress_limits {
 
 /* One quorum. */
 struct progress_watch {
-    uint64_t since_us;    /* Of its last disturbance or progress. */
+    uint64_t calm_us;     /* Of its last disturbance or commit. */
+    uint64_t since_us;    /* Likewise, or when a node of it last caught up. */
     uint64_t least_index; /* Of its nodes' logs. */
+    /* Of the longest of its logs at calm_us: who gets that far catches up. What is written later
+     * waits for a commit, and longer logs without one are no progress. */
+    uint64_t goal_index;
     bool is_settled;
     uint64_t writes_before; /* Asked of its nodes until it had settled. */
     uint64_t asked_at_us;   /* When PROGRESS_WRITES more had been; 0 = not yet. */

@@ -96,7 +96,6 @@ void crash_print_violation(const struct crash_workload *workload,
         " --cut %" PRIu64 " --again %" PRIu64 " --verbose\n",
         violation->checker, violation->reason, workload->name, options->seed, place->cuts[0],
         options->again);
-    (void)fflush(stdout);
 }
 
 /* What was done and what became of it. */
@@ -275,23 +274,56 @@ static bool is_tried_again(const struct enumeration *e)
                                   e->result->recoveries[0] / 2 % options->again == 0);
 }
 
+/* Which states of the first level are tried when not all are to be: as many as the limit says, from
+ * the first operation to the last, and those of each point at least once. */
+struct spread {
+    uint64_t limit; /* 0 = all. */
+    uint64_t total;
+    size_t at; /* The point of the last one. */
+};
+
+static void spread_init(struct spread *spread,
+                        const struct crash_run *run,
+                        const struct crash_options *options)
+{
+    struct cuts cuts;
+    struct tape_cut cut;
+    const struct tape *tape = crash_machine_tape(run->machine);
+    *spread = (struct spread){.limit = options->limit, .at = SIZE_MAX};
+    if (spread->limit > 0) {
+        cuts_init(&cuts, tape, run->first, tape->op_count, options->seed);
+        while (cuts_next(&cuts, &cut)) {
+            spread->total++;
+        }
+        cuts_deinit(&cuts);
+    }
+}
+
+static bool spread_takes(struct spread *spread, uint64_t number, size_t at)
+{
+    const bool is_new_point = at != spread->at;
+    spread->at = at;
+    return is_new_point || spread->total <= spread->limit ||
+           number * spread->limit / spread->total != (number + 1) * spread->limit / spread->total;
+}
+
 static void enumerate_first(struct enumeration *e, const struct crash_run *run)
 {
     struct cuts cuts;
     struct tape_cut cut;
+    struct spread spread;
     uint64_t *number = &e->place->cuts[0];
     const struct crash_options *options = e->options;
     const struct tape *tape = crash_machine_tape(run->machine);
+    spread_init(&spread, run, options);
     cuts_init(&cuts, tape, run->first, tape->op_count, options->seed);
     e->result->operations = tape->op_count - run->first;
     e->place->depth = 1;
     for (*number = 0; !is_over(e) && cuts_next(&cuts, &cut); (*number)++) {
         struct trial trial;
-        if (options->only_cut != CRASH_NO_CUT && options->only_cut != *number) {
+        if (options->only_cut == CRASH_NO_CUT ? !spread_takes(&spread, *number, cuts.cursor.at)
+                                              : options->only_cut != *number) {
             continue;
-        }
-        if (options->limit > 0 && e->result->recoveries[0] >= 2 * options->limit) {
-            break;
         }
         if (!try_cut(e, &cuts, &cut, &run->rig, &trial)) {
             continue;

@@ -21,7 +21,7 @@ struct violation;
 
 struct crash_options {
     uint64_t seed;
-    uint64_t limit;       /* Trials of the first level per workload; 0 = all. */
+    uint64_t limit;       /* Of the first level per workload, spread over all of it; 0 = all. */
     uint64_t again;       /* 0 = no crashes in a recovery. */
     uint64_t only_cut;    /* Try this cut of the first level alone; CRASH_NO_CUT = all. */
     const char *workload; /* NULL = each. */

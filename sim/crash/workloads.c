@@ -382,6 +382,20 @@ struct stream {
     uint32_t parts_sent; /* ... of which the first so many are. */
 };
 
+/* Where the record ends that byte `wanted` of a stream lies in: parts hold whole records. */
+static size_t record_end(struct bytes all, size_t wanted)
+{
+    struct reader r = reader_of(all);
+    while (all.size - reader_left(&r) < wanted && reader_left(&r) > 0) {
+        const uint32_t key_size = read_u32(&r);
+        const uint32_t value_size = read_u32(&r);
+        (void)read_bytes(&r, key_size);
+        (void)read_bytes(&r, value_size);
+        Q_CHECK(!r.failed);
+    }
+    return all.size - reader_left(&r);
+}
+
 /* Sends (a part of) a snapshot of the leader's state as of `index`, part by part. */
 static void send_stream(struct crash_run *run, const struct stream *stream)
 {
@@ -391,9 +405,9 @@ static void send_stream(struct crash_run *run, const struct stream *stream)
     const struct bytes bytes = buf_bytes(&all);
     const size_t size = bytes.size / stream->parts + 1;
     uint64_t checksum = 0;
+    size_t at = 0;
     for (uint32_t i = 0; i < stream->parts_sent && !run->rig.violation.found; i++) {
-        const size_t at = size * i < bytes.size ? size * i : bytes.size;
-        const size_t left = bytes.size - at;
+        const size_t end = record_end(bytes, size * (i + 1));
         struct snapshot_chunk chunk = {.group = CRASH_GROUP,
                                        .term = stream->term,
                                        .id = stream->id,
@@ -401,8 +415,8 @@ static void send_stream(struct crash_run *run, const struct stream *stream)
                                        .index_term = term_of(run, stream->index),
                                        .sequence = i,
                                        .last = i + 1 == stream->parts,
-                                       .data =
-                                           bytes_of(bytes.data + at, size < left ? size : left)};
+                                       .data = bytes_of(bytes.data + at, end - at)};
+        at = end;
         checksum = hash_bytes_seeded(chunk.data, checksum);
         chunk.checksum = checksum;
         rig_say_chunk(&run->rig, stream->from, &chunk);

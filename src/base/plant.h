@@ -72,7 +72,7 @@
     X(APPLYTWICE, sim, "applied index is not in the same batch as the data")                       \
     X(BOOTTWICE, unit_core_cluster_boot,                                                           \
       "a map is formed when all nonces are known, agreed or not")                                  \
-    X(CLUSTERID, unit_node_forwarding, "messages of another cluster are taken")                    \
+    X(CLUSTERID, sim, "messages of another cluster are taken")                                     \
     X(COMPACTVOTE, sim, "compaction writes the term without the vote")                             \
     X(EMPTYDISK, unit_core_cluster_boot, "an empty disk resumes the identity of the lost one")     \
     X(FAILTIMEOUT, sim, "failed is answered at the deadline of a write that is in the log")        \

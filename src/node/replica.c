@@ -415,26 +415,52 @@ void replica_log_done(struct node *node)
     }
 }
 
-/* How far the log may go: half of what is kept stays, and nothing that a crash could still need. A
- * follower that is being sent a snapshot will want what follows it: else, under a steady load, it
- * would need another one each time. That is held back up to a limit. */
-static raft_index compaction_target(const struct node *node, raft_index persisted)
+/* How far the log could go if all of the state were persistent. A follower that is being sent a
+ * snapshot will want what follows it: else, under a steady load, it would need another one each
+ * time. That is held back up to a limit. */
+static raft_index compaction_bound(const struct node *node)
+{
+    const raft_index applied = node->replica.raft.applied_index;
+    const raft_index streamed = snapshot_send_index(node);
+    if (node->replica.raft.log.bytes < node->options.log_keep_bytes * STREAM_KEEP_FACTOR &&
+        streamed < applied) {
+        Q_MARK(REPLICA_COMPACT_HELD_BY_STREAM);
+        return streamed;
+    }
+    return applied;
+}
+
+/* How far the log goes: half of what is kept stays, and nothing that a crash could still need. */
+static raft_index compaction_target(const struct node *node, raft_index bound, raft_index persisted)
 {
     const struct raft_log *log = &node->replica.raft.log;
+    const raft_index end = persisted < bound ? persisted : bound;
     uint64_t bytes = log->bytes;
     raft_index target = log->start_index;
-    raft_index end =
-        persisted < node->replica.raft.applied_index ? persisted : node->replica.raft.applied_index;
-    const raft_index streamed = snapshot_send_index(node);
-    if (bytes < node->options.log_keep_bytes * STREAM_KEEP_FACTOR && streamed < end) {
-        Q_MARK(REPLICA_COMPACT_HELD_BY_STREAM);
-        end = streamed;
-    }
     while (target < end && bytes > node->options.log_keep_bytes / 2) {
         target++;
         bytes -= raft_entry_size(raft_log_at(log, target));
     }
     return target;
+}
+
+/* What holds the log back may be state that is not flushed yet; else a flush would change nothing,
+ * and one after the other would wear the engine out. */
+static void flush_for_compaction(struct node *node, raft_index bound, raft_index persisted)
+{
+    struct replica *replica = &node->replica;
+    const bool is_flushing = replica->flush_index > persisted;
+    if (replica->raft.log.bytes <= node->options.log_keep_bytes || persisted >= bound ||
+        is_flushing) {
+        return;
+    }
+    const int err = node->engine->ops->flush(node->engine, false);
+    if (err == Q_OK) {
+        Q_MARK(REPLICA_COMPACT_HELD_BY_FLUSH);
+        replica->flush_index = replica->raft.applied_index;
+    } else if (err != Q_EBUSY) {
+        node_fail_storage(node, err, "flushing db/ failed");
+    }
 }
 
 /* Does the leader give up entries that a follower has not got? It will need a snapshot. */
@@ -458,7 +484,7 @@ void replica_compact(struct node *node)
         return;
     }
     uint64_t persisted = 0;
-    int err = machine_persisted(&replica->machine, &persisted);
+    const int err = machine_persisted(&replica->machine, &persisted);
     if (err != Q_OK) {
         /* An engine that cannot make its state persistent would let the log grow for ever. */
         node_fail_storage(node, err, "making db/ persistent failed");
@@ -467,7 +493,8 @@ void replica_compact(struct node *node)
     if (Q_PLANT(B26)) {
         persisted = UINT64_MAX;
     }
-    const raft_index target = compaction_target(node, persisted);
+    const raft_index bound = compaction_bound(node);
+    const raft_index target = compaction_target(node, bound, persisted);
     if (target > log->start_index) {
         mark_lagging(&replica->raft, target);
         raft_compact(&replica->raft, target);
@@ -479,18 +506,7 @@ void replica_compact(struct node *node)
         (void)replica_save_state(node, hard);
         wal_release(node->wal, replica->group, target);
     }
-    /* What holds the log back is state not flushed yet, unless all that is applied is. */
-    const raft_index applied = replica->raft.applied_index;
-    const bool is_flushing = replica->flush_index > persisted;
-    if (log->bytes > node->options.log_keep_bytes && applied > persisted && !is_flushing) {
-        err = node->engine->ops->flush(node->engine, false);
-        if (err == Q_OK) {
-            Q_MARK(REPLICA_COMPACT_HELD_BY_FLUSH);
-            replica->flush_index = applied;
-        } else if (err != Q_EBUSY) {
-            node_fail_storage(node, err, "flushing db/ failed");
-        }
-    }
+    flush_for_compaction(node, bound, persisted);
 }
 
 uint64_t replica_age_ms(const struct node *node)

@@ -136,10 +136,25 @@ TEST(a_node_that_catches_up_makes_progress)
     EXPECT(run(&scene, 1, 3000000));
 }
 
+TEST(logs_that_grow_by_new_writes_alone_are_no_progress)
+{
+    struct scene scene;
+    scene_open(&scene, 3);
+    scene.look.nodes[3] = 0;
+    bool found = false;
+    for (int i = 0; i < 10 && !found; i++) {
+        found = run(&scene, 1, 300000);
+        scene.look.last_index[1]++;
+        scene.look.last_index[2]++;
+    }
+    EXPECT(found);
+}
+
 TEST_MAIN(CASE(a_whole_majority_that_commits_nothing_is_reported),
           CASE(commits_keep_it_silent),
           CASE(nothing_is_owed_to_clients_that_ask_nothing_or_only_a_node_outside),
           CASE(a_minority_outside_excuses_nothing),
           CASE(one_link_one_way_or_one_restart_is_a_disturbance),
           CASE(half_of_four_nodes_owe_nothing),
-          CASE(a_node_that_catches_up_makes_progress))
+          CASE(a_node_that_catches_up_makes_progress),
+          CASE(logs_that_grow_by_new_writes_alone_are_no_progress))
