@@ -49,6 +49,7 @@ struct snapshot_receiver {
     uint64_t checksum;      /* Of the chunks so far, as the leader counts. */
     uint64_t file_checksum; /* Of the pieces written, or read, so far. */
     struct file *file;      /* Owned. */
+    uint64_t file_size;     /* Once it is read. */
     uint64_t offset;        /* Written so far; in INSTALL: read so far. */
     struct buf rest;        /* Owned: records read, not yet parsed. */
     struct buf meta;        /* Owned: the META record's value, written last. */
@@ -166,19 +167,16 @@ static int write_batch(struct node *node, struct install_batch *batch)
 /* Fewer bytes than `size` mean that the file ends there: what cannot be read is told from what is
  * not there, for the first may pass. */
 static int read_file(struct node *node,
-                     struct file *file,
+                     struct snapshot_receiver *receiver,
                      uint64_t offset,
                      uint8_t *out,
                      size_t size,
                      size_t *out_got)
 {
     const struct files *files = node->files;
-    uint64_t file_size = 0;
-    int err = files->read(files->context, file, offset, out, size, out_got);
-    if (err == Q_OK && *out_got < size) {
-        err = files->size(files->context, file, &file_size);
-    }
-    return err == Q_OK && *out_got < size && offset + *out_got < file_size ? Q_EIO : err;
+    const int err = files->read(files->context, receiver->file, offset, out, size, out_got);
+    const bool is_short = *out_got < size && offset + *out_got < receiver->file_size;
+    return err == Q_OK && is_short ? Q_EIO : err;
 }
 
 /* Reads the next piece of the file into `rest`; *out_last when it is the last one. */
@@ -186,7 +184,7 @@ static int read_piece(struct node *node, struct snapshot_receiver *receiver, boo
 {
     uint8_t header[PIECE_HEADER];
     size_t got = 0;
-    int err = read_file(node, receiver->file, receiver->offset, header, sizeof header, &got);
+    int err = read_file(node, receiver, receiver->offset, header, sizeof header, &got);
     if (err != Q_OK) {
         return err;
     }
@@ -197,15 +195,15 @@ static int read_piece(struct node *node, struct snapshot_receiver *receiver, boo
     if (r.failed || size > FRAME_SIZE_MAX || is_last > 1) {
         return Q_ECORRUPT;
     }
-    buf_clear(&receiver->rest);
-    err = read_file(node, receiver->file, receiver->offset + sizeof header,
+    const size_t before = buf_size(&receiver->rest); /* Of a record that goes on in this piece. */
+    err = read_file(node, receiver, receiver->offset + sizeof header,
                     buf_reserve(&receiver->rest, size), size, &got);
     if (err != Q_OK) {
         return err;
     }
     buf_added(&receiver->rest, got);
-    receiver->file_checksum =
-        hash_bytes_seeded(buf_bytes(&receiver->rest), receiver->file_checksum + is_last);
+    const struct bytes data = bytes_of(buf_bytes(&receiver->rest).data + before, got);
+    receiver->file_checksum = hash_bytes_seeded(data, receiver->file_checksum + is_last);
     if (got < size || receiver->file_checksum != checksum) {
         return Q_ECORRUPT;
     }
@@ -228,6 +226,9 @@ static int install_some(struct node *node,
         if (err == Q_OK) {
             err = parse_records(node, receiver, &batch);
         }
+    }
+    if (err == Q_OK && *out_done && buf_size(&receiver->rest) > 0) {
+        err = Q_ECORRUPT; /* The last record is not whole. */
     }
     if (err == Q_OK && batch.overlay.operation_count > 0) {
         err = write_batch(node, &batch);
@@ -288,6 +289,7 @@ static int install_begin(struct node *node, struct snapshot_receiver *receiver)
 {
     receiver->phase = RECEIVE_INSTALL;
     rewind_file(receiver);
+    buf_clear(&receiver->rest);
     buf_clear(&receiver->meta);
     return delete_group(node);
 }
@@ -431,6 +433,7 @@ static int receive_complete(struct node *node)
 {
     struct snapshot_receiver *receiver = node->receiver;
     const struct files *files = node->files;
+    receiver->file_size = receiver->offset;
     int err = Q_PLANT(SNAPSYNC) ? Q_OK : files->sync(files->context, receiver->file);
     if (err == Q_OK) {
         err = files->rename(files->context, PATH_INCOMING, PATH_INSTALL);
@@ -550,7 +553,7 @@ static int read_header(struct node *node, struct snapshot_receiver *receiver)
 {
     uint8_t header[FILE_HEADER];
     size_t got = 0;
-    const int err = read_file(node, receiver->file, 0, header, sizeof header, &got);
+    const int err = read_file(node, receiver, 0, header, sizeof header, &got);
     if (err != Q_OK) {
         return err;
     }
@@ -571,6 +574,7 @@ static int verify_file(struct node *node, struct snapshot_receiver *receiver)
     bool is_last = false;
     while (err == Q_OK && !is_last) {
         err = read_piece(node, receiver, &is_last);
+        buf_clear(&receiver->rest);
     }
     return err;
 }
@@ -624,6 +628,9 @@ int snapshot_recover(struct node *node, char *error, size_t error_size)
         }
     }
     node->replica.group = GROUP_DEFAULT;
+    if (err == Q_OK) {
+        err = files->size(files->context, receiver->file, &receiver->file_size);
+    }
     if (err == Q_OK) {
         err = verify_file(node, receiver);
     }

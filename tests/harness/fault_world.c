@@ -445,7 +445,7 @@ void fault_world_leave_behind(struct fault_world *f)
     f->victim = world_leader(&f->world) == 1 ? 2 : 1;
     fault_world_kill(f, f->victim, 0);
     pledge_make_many(f, 20, 900);
-    fault_world_run(f, 300);
+    fault_world_run(f, 500); /* Five looks at the log's size. */
     const node_id leader = world_leader(&f->world);
     REQUIRE(node_raft(f->world.places[leader].node)->log.start_index > 10);
 }

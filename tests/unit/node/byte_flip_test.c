@@ -140,12 +140,13 @@ static uint64_t digest_of(struct node *node)
 {
     const struct raft *raft = node_raft(node);
     const struct raft_log *log = &raft->log;
-    const uint64_t numbers[] = {raft->hard.term,       raft->hard.vote,
-                                log->start_index,      log->start_term,
-                                log->last_index,       raft->applied_index,
-                                node_cluster_id(node), node->self,
-                                node->identity.nonce,  node->identity.incarnation,
-                                node_state_hash(node)};
+    const uint64_t numbers[] = {
+        raft->hard.term,       raft->hard.vote,
+        log->start_index,      log->start_term,
+        log->last_index,       raft->applied_index,
+        node_cluster_id(node), node->self,
+        node->identity.nonce,  incarnation_count(node->identity.incarnation),
+        node_state_hash(node)};
     uint64_t digest = hash_bytes(bytes_of(numbers, sizeof numbers));
     for (raft_index i = log->start_index + 1; i <= log->last_index; i++) {
         const struct raft_entry *entry = raft_log_at(log, i);
