@@ -251,8 +251,9 @@ static int files_sync(void *context, struct file *file)
         return Q_EIO;
     }
     if (disk->faults.sync_fails) {
-        disk->faults.sync_fails = false;
         disk_image_sync_failed(&file->inode->image, disk->faults.sync_failure);
+        disk->faults.sync_fails = false;
+        disk->faults.sync_failure = SYNC_FORGETS;
         return fail(disk, Q_EIO);
     }
     disk_image_sync(&file->inode->image);

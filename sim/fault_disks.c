@@ -14,8 +14,12 @@ void fault_disk_error(struct world *world)
     struct host *host = fault_pick_host(world);
     if (host != NULL) {
         struct disk_faults *faults = disk_faults(host->disk);
-        *(prng_chance(&world->prng, 1, 2) ? &faults->sync_fails : &faults->write_fails) = true;
-        faults->sync_failure = (enum sync_failure)prng_below(&world->prng, SYNC_FAILURES);
+        if (prng_chance(&world->prng, 1, 2)) {
+            faults->sync_fails = true;
+            faults->sync_failure = (enum sync_failure)prng_below(&world->prng, SYNC_FAILURES);
+        } else {
+            faults->write_fails = true;
+        }
     }
 }
 

@@ -230,6 +230,7 @@ void host_start(struct host *host)
         return;
     }
     disk_faults(host->disk)->reads = READ_WORKS;
+    disk_faults(host->disk)->reads_before = 0;
     faults_started(host);
     set_front(host);
     connect_idle(host);

@@ -25,6 +25,7 @@ static uint64_t node_state(const struct host *host)
     const bool is_up = host->node != NULL && host->has_raft && host->stop.stage == STOP_NONE;
     const bool runs = !host_is_paused(host) && host->starved_until_us <= world->now_us;
     const bool has_disk = host->slow_until_us <= world->now_us && !host->disk_hangs &&
+                          host->hung_until_us <= world->now_us &&
                           memcmp(disk_faults(host->disk), &NONE, sizeof NONE) == 0;
     if (!is_up || !runs || !has_disk) {
         return 0;
