@@ -72,7 +72,7 @@ storage-faults: ## every failing disk call and allocation, every flipped byte (1
 crash: ## crash states: workloads crashed everywhere, recoveries too (some minutes; SEED=0)
 	@scripts/install_deps.sh run
 	@scripts/build.sh release quorate-sim
-	@build/release/quorate-sim --crash-states --again 1 --jobs 2 $(if $(SEED),--seed $(SEED))
+	@build/release/quorate-sim --crash-states --again 2 --jobs 2 $(if $(SEED),--seed $(SEED))
 
 .PHONY: sim-plants
 sim-plants: ## which planted bugs are caught, by what, after how many seeds (PLANT=B01)

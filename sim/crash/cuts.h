@@ -19,7 +19,7 @@
 #include "base/prng.h"
 #include "sim/crash/tape.h"
 
-#define CUTS_COMBINATIONS_MAX 4096
+#define CUTS_COMBINATIONS_MAX 8192 /* 2^12, with sizes and without. */
 #define CUTS_RANDOM           256
 #define CUTS_TEARS            64
 #define CUTS_SECTORS_MAX      6
