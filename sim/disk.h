@@ -48,6 +48,11 @@ struct disk_faults {
     bool full;             /* Writes and creations fail with Q_ENOSPC while set. */
 };
 
+static inline bool disk_faults_are_on(const struct disk_faults *faults)
+{
+    return faults->sync_fails || faults->write_fails || faults->reads != READ_WORKS || faults->full;
+}
+
 /* The caller owns it: disk_free. */
 struct disk *disk_new(uint64_t seed);
 void disk_free(struct disk *disk);

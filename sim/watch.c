@@ -21,12 +21,11 @@ static uint64_t round_trip_us(const struct sim_options *options)
 static uint64_t node_state(const struct host *host)
 {
     const struct world *world = host->world;
-    static const struct disk_faults NONE;
     const bool is_up = host->node != NULL && host->has_raft && host->stop.stage == STOP_NONE;
     const bool runs = !host_is_paused(host) && host->starved_until_us <= world->now_us;
     const bool has_disk = host->slow_until_us <= world->now_us && !host->disk_hangs &&
                           host->hung_until_us <= world->now_us &&
-                          memcmp(disk_faults(host->disk), &NONE, sizeof NONE) == 0;
+                          !disk_faults_are_on(disk_faults(host->disk));
     if (!is_up || !runs || !has_disk) {
         return 0;
     }
