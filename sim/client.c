@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/os/heap.h"
+#include "sim/atlas.h"
 #include "sim/draw.h"
 #include "sim/world.h"
 
@@ -137,6 +138,14 @@ static void avoid(struct client *client, node_id id)
     }
 }
 
+/* The closing reads are for what the core owes: a balancer has found out by then who is sick. */
+static bool would_ask(const struct client *client, node_id id)
+{
+    const struct world *world = client->world;
+    return client->avoids_until_us[id] <= world->now_us &&
+           (world->phase != PHASE_CLOSING || atlas_is_in_core(world, id));
+}
+
 /* A node to talk to: any that runs, the server's own balancer would know no better. */
 static node_id choose_host(const struct client *client)
 {
@@ -148,7 +157,7 @@ static node_id choose_host(const struct client *client)
     node_id up[NODES_MAX];
     size_t count = 0;
     for (node_id id = 1; id <= world->options.node_count; id++) {
-        if (world->hosts[id].node != NULL && client->avoids_until_us[id] <= world->now_us) {
+        if (world->hosts[id].node != NULL && would_ask(client, id)) {
             up[count++] = id;
         }
     }
@@ -276,7 +285,7 @@ void client_wake(struct client *client, const struct event *event)
     if (event->b != client->wake_number || client->sent_count > 0 || world->phase == PHASE_OVER) {
         return;
     }
-    if (client->host == NODE_NONE || client->avoids_until_us[client->host] > world->now_us ||
+    if (client->host == NODE_NONE || !would_ask(client, client->host) ||
         prng_chance(&world->prng, world->options.switch_percent, 100)) {
         client_disconnect(client);
         client->host = choose_host(client);

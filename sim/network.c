@@ -263,6 +263,7 @@ static void take_faults_away(struct network_options *options)
     options->loss_ppm = 0;
     options->duplicate_ppm = 0;
     options->replay_ppm = 0;
+    options->reorder = false;
     options->flip_ppm = 0;
 }
 
