@@ -1,6 +1,6 @@
 /* One trial: a node starts on what a crash left, is judged, works on, and is crashed once more.
  *
- * Owed to every state that a crash may leave (docs/internals/sim.md, Crash states): the node
+ * Owed to every state that a crash may leave (docs/internals/sim-use.md, Crash states): the node
  * starts; its identity, term, vote and entries are what was promised before, with nothing added;
  * its state is that of its applied index; and it can go on: it takes part in its cluster, commits
  * new entries, and after losing power or being killed holds all of them.

@@ -5,7 +5,8 @@
  * (`quorate-sim --plant B01`; test programs: QUORATE_PLANT=B01). The list of plants is this one
  * table: name, what catches it, what it is. Bnn is a row of the catalogue of real bugs, others have
  * a word. What catches it is `sim`, or running the same seeds `twice`, or a test program,
- * test_<that name>; scripts/sim_plants.py runs it. docs/internals/sim.md says how long that takes.
+ * test_<that name>; scripts/sim_plants.py runs it. docs/internals/sim-plants.md says how long that
+ * takes.
  */
 #ifndef Q_BASE_PLANT_H
 #define Q_BASE_PLANT_H

@@ -17,7 +17,7 @@
  * Any of the first three: the directory is an old copy and the node must stop. Questions go on
  * until all have answered, and an answer that comes late is judged all the same.
  *
- * What it cannot see is in docs/decisions/0012. Pure; the caller owns it.
+ * What it cannot see is in docs/decisions/0013. Pure; the caller owns it.
  */
 #ifndef Q_CORE_CLUSTER_RESUME_H
 #define Q_CORE_CLUSTER_RESUME_H

@@ -1,5 +1,5 @@
 /* What a node remembers of the promises a peer has made to it: the witness against an old copy of
- * that peer's data directory (docs/decisions/0012).
+ * that peer's data directory (docs/decisions/0013).
  *
  * A replica's word is its disk: a term it has entered, a log it has acknowledged. A directory that
  * is put back as it was some time ago has forgotten both, and nothing in it shows that. Those who
