@@ -42,6 +42,8 @@ BUILT = ["test_unit_core_raft_log", "test_unit_core_raft_message", "test_unit_co
 
 # Survivors that mean nothing to anybody outside: line text and mutation, then why.
 EXPLAINED = {
+    ("if (index > raft->log.start_index) {", "if (index >= raft->log.start_index) {"):
+        "compacting to where the log begins changes nothing",
 }
 
 
@@ -288,6 +290,8 @@ def main():
                                                 min(arguments.count, len(mutants))):
         number = arguments.only[number - 1] if arguments.only else number
         why = EXPLAINED.get(mutant.key)
+        if "Q_MARK" in mutant.before:
+            why = "a mark counts for the simulator, and nothing follows from it"
         state = "killed" if verdict else "explained" if why else "survived"
         totals[state] += 1
         said = verdict or why or "NOBODY NOTICED; was: " + mutant.before.strip()
