@@ -147,6 +147,8 @@ struct node {
     uint64_t parked_retry_at_ms;
 
     struct snapshot_sender *sender;     /* Owned; NULL = none under way. */
+    node_id given_up_on;                /* The last follower whose stream came to nothing ... */
+    uint64_t others_first_until_ms;     /* ... waits until then. */
     struct snapshot_receiver *receiver; /* Owned; NULL = none under way. */
     uint64_t last_stream_id;
 

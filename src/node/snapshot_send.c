@@ -18,6 +18,8 @@
 /* No acknowledgement for so long: the follower is gone; the leader will start anew when it is back.
  */
 #define GIVE_UP_MS 10000
+/* So long another follower goes first after that: each one asks ten times meanwhile, at least. */
+#define OTHERS_FIRST_MS 2000
 
 struct chunk {
     struct buf data; /* Owned. */
@@ -154,7 +156,9 @@ void snapshot_send_start(struct node *node, node_id to)
     if (Q_PLANT(B25)) {
         snapshot_send_stop(node);
     }
-    if (node->sender != NULL || snapshot_is_installing(node) || index == 0 ||
+    /* One that takes nothing (its disk hangs) must not keep the only stream from the others. */
+    const bool others_first = to == node->given_up_on && node->now_ms < node->others_first_until_ms;
+    if (node->sender != NULL || others_first || snapshot_is_installing(node) || index == 0 ||
         !raft_log_term(&replica->raft.log, index, &term)) {
         /* Busy: the leader asks again at a later heartbeat. */
         Q_MARK_IF(SNAPSHOT_SEND_BUSY, node->sender != NULL);
@@ -226,6 +230,8 @@ void snapshot_send_tick(struct node *node)
         return;
     }
     if (node->now_ms >= sender->heard_at_ms + GIVE_UP_MS) {
+        node->given_up_on = sender->to;
+        node->others_first_until_ms = node->now_ms + OTHERS_FIRST_MS;
         finish(node, false);
         return;
     }
