@@ -1,4 +1,5 @@
 #include "sim/check/checks.h"
+
 void check_foreign(struct oracle *oracle,
                    node_id node,
                    const struct raft *before,
