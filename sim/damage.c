@@ -274,6 +274,7 @@ static void spoil_files(struct host *host, const char *path)
             sim_engine_free(host->engine);
             host->engine = damage->old_engine;
             damage->old_engine = NULL;
+            drop(&damage->old_disk, &damage->old_engine); /* Half a copy is none. */
         } else {
             sim_engine_wipe(host->engine);
         }
@@ -478,6 +479,9 @@ static void look_at_stranger(struct host *host)
     }
     if (host->world->now_us < host->damage.judged_at_us || host->is_condemned) {
         return;
+    }
+    if (!atlas_is_in_core(host->world, host->id)) {
+        return; /* Broken for ever meanwhile: perhaps nobody can tell it. */
     }
     struct node_status status;
     node_status(host->node, &status);

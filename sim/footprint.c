@@ -13,6 +13,20 @@ static uint64_t waiting(const struct sim_options *options, uint64_t operations)
     return (uint64_t)options->client_count * options->pipeline_max + meanwhile;
 }
 
+/* Of a machine's disk and state: what it had before it was damaged, and an old copy for later. */
+static uint64_t copies(const struct sim_options *options)
+{
+    static const enum fault_class DAMAGE[] = {FAULT_ROT,        FAULT_LOST, FAULT_MISDIRECT,
+                                              FAULT_FILES,      FAULT_WIPE, FAULT_BACKUP,
+                                              FAULT_ENGINE_ROT, FAULT_SWAP};
+    for (size_t i = 0; i < sizeof DAMAGE / sizeof DAMAGE[0]; i++) {
+        if (options->fault_interval_us[DAMAGE[i]] > 0) {
+            return 2;
+        }
+    }
+    return 0;
+}
+
 void footprint_of(const struct sim_options *options,
                   const struct footprint_load *load,
                   struct footprint *out)
@@ -28,7 +42,8 @@ void footprint_of(const struct sim_options *options,
                          load->operations * 16;
     out->disk_max = 2 * log + 2 * data;
     /* A file is there twice, as cached and as durable; data also in states not flushed yet. */
-    const uint64_t machine = 3 * MEGABYTE + 3 * out->disk_max + 6 * data + 3 * log;
+    const uint64_t machine = 3 * MEGABYTE + 3 * out->disk_max + 6 * data + 3 * log +
+                             copies(options) * (2 * out->disk_max + 2 * data);
     /* Each client keeps its buffer, which may be twice as large as what it needed, and its session
      * another one. */
     const uint64_t clients = (uint64_t)options->client_count * 3 * load->request_size_max;
