@@ -44,6 +44,8 @@ BUILT = ["test_unit_core_raft_log", "test_unit_core_raft_message", "test_unit_co
 EXPLAINED = {
     ("if (index > raft->log.start_index) {", "if (index >= raft->log.start_index) {"):
         "compacting to where the log begins changes nothing",
+    ("buf_deinit(&job->buffer);", ";"):
+        "the buffer of a failed job is freed when the log is closed",
 }
 
 

@@ -251,6 +251,15 @@ TEST(a_leader_whose_disk_hangs_hands_over_to_the_best_follower)
     EXPECT(one.raft.role == RAFT_FOLLOWER); /* Nobody took it: leaving is all that is left. */
 }
 
+TEST(a_candidate_that_starts_over_from_a_snapshot_is_a_follower)
+{
+    one_start(&one, 3, (struct raft_hard_state){.term = 3}, (raft_term[]){1}, 1);
+    one_advance(&one, 600);
+    REQUIRE(one.raft.role == RAFT_PRE_CANDIDATE);
+    EXPECT(raft_restore(&one.raft, 10, 3));
+    EXPECT(one.raft.role == RAFT_FOLLOWER && one.raft.log.last_index == 10);
+}
+
 TEST(the_next_deadline_is_the_earliest_of_what_a_leader_waits_for)
 {
     one_start_empty(&one, 3);
@@ -487,6 +496,7 @@ TEST_MAIN(CASE(reads_wait_for_the_first_commit_of_the_term),
           CASE(a_transfer_needs_a_leader_and_a_voter),
           CASE(the_target_campaigns_at_once_without_asking_first),
           CASE(a_leader_whose_disk_hangs_hands_over_to_the_best_follower),
+          CASE(a_candidate_that_starts_over_from_a_snapshot_is_a_follower),
           CASE(the_next_deadline_is_the_earliest_of_what_a_leader_waits_for),
           CASE(what_follows_a_vote_that_became_durable_late_counts_from_that_moment),
           CASE(a_replica_whose_disk_hangs_does_not_campaign),
