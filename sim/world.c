@@ -149,7 +149,8 @@ static void step_fire(struct world *world)
         partitions_step(world);
     }
     watch_progress(world);
-    if (world->now_us < world->phase_until_us) {
+    /* What stays broken for ever must not begin while a damaged machine hears what it is told. */
+    if (world->now_us < world->phase_until_us || damage_needs_calm(world)) {
         return;
     }
     if (enumerates) {
