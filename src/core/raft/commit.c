@@ -100,9 +100,7 @@ void raft_persisted(struct raft *raft, uint64_t now_ms, uint64_t number)
 {
     Q_CHECK(number <= raft->save_number);
     Q_CHECK(number >= raft->save_done);
-    if (now_ms > raft->now_ms) {
-        raft->now_ms = now_ms;
-    }
+    raft_observe_time(raft, now_ms);
     while (raft->save_count > 0 && raft->saves[raft->save_first].number <= number) {
         const struct raft_save save = raft->saves[raft->save_first];
         raft->save_first = (raft->save_first + 1) % RAFT_SAVES_MAX;

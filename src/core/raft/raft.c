@@ -58,6 +58,13 @@ void raft_draw_election_timeout(struct raft *raft)
     }
 }
 
+void raft_observe_time(struct raft *raft, uint64_t now_ms)
+{
+    if (now_ms > raft->now_ms) {
+        raft->now_ms = now_ms;
+    }
+}
+
 void raft_restart_election_timer(struct raft *raft)
 {
     raft->election_deadline_ms = raft->now_ms + raft->election_timeout_ms;
@@ -176,9 +183,7 @@ void raft_recovered(struct raft *raft, uint64_t now_ms, raft_index applied)
 void raft_resume(struct raft *raft, uint64_t now_ms)
 {
     Q_CHECK(raft->role == RAFT_FOLLOWER);
-    if (now_ms > raft->now_ms) {
-        raft->now_ms = now_ms;
-    }
+    raft_observe_time(raft, now_ms);
     raft_restart_election_timer(raft);
 }
 
@@ -218,9 +223,7 @@ static void leader_tick(struct raft *raft)
 
 void raft_tick(struct raft *raft, uint64_t now_ms)
 {
-    if (now_ms > raft->now_ms) {
-        raft->now_ms = now_ms;
-    }
+    raft_observe_time(raft, now_ms);
     if (raft->role == RAFT_LEADER) {
         leader_tick(raft);
     } else if (raft->now_ms >= raft->election_deadline_ms) {
@@ -355,9 +358,7 @@ void raft_receive(struct raft *raft,
                   const struct raft_message *message,
                   const struct raft_entry *entries)
 {
-    if (now_ms > raft->now_ms) {
-        raft->now_ms = now_ms;
-    }
+    raft_observe_time(raft, now_ms);
     struct raft_progress *progress = raft_progress_mutable(raft, message->from);
     if (progress == NULL || message->from == raft->config.self ||
         message->to != raft->config.self) {

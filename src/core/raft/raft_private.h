@@ -15,6 +15,8 @@ uint64_t raft_nth_largest(const uint64_t *values, size_t count, size_t rank);
 /* Enters `term` (>= the present one) as follower of `leader`, or of nobody. Leadership, transfer
  * and reads of the old role end here. */
 void raft_become_follower(struct raft *raft, raft_term term, node_id leader);
+/* It is `now_ms`, or later: time never goes back here. */
+void raft_observe_time(struct raft *raft, uint64_t now_ms);
 /* The election timer starts anew, with the timeout drawn last. */
 void raft_restart_election_timer(struct raft *raft);
 void raft_draw_election_timeout(struct raft *raft);

@@ -35,9 +35,7 @@ static void start(struct raft *raft, node_id to)
 
 int raft_transfer(struct raft *raft, uint64_t now_ms, node_id to)
 {
-    if (now_ms > raft->now_ms) {
-        raft->now_ms = now_ms;
-    }
+    raft_observe_time(raft, now_ms);
     if (raft->role != RAFT_LEADER) {
         return Q_ENOTLEADER;
     }

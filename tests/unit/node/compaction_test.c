@@ -8,6 +8,17 @@
 
 #define KEEP 4096
 
+/* Three nodes that keep KEEP bytes of their logs. */
+static void open_keeping_little(struct world *world)
+{
+    world_open(world, 3);
+    world->options.log_keep_bytes = KEEP;
+    for (node_id id = 1; id <= 3; id++) {
+        world_crash(world, id, 0);
+        world_start(world, id);
+    }
+}
+
 static raft_index first_index(const struct world *world, node_id id)
 {
     struct node_status status;
@@ -42,12 +53,7 @@ static void write_value(struct world *world, size_t size)
 TEST(the_log_is_cut_off_while_writes_go_on)
 {
     struct world world;
-    world_open(&world, 3);
-    world.options.log_keep_bytes = KEEP;
-    for (node_id id = 1; id <= 3; id++) {
-        world_crash(&world, id, 0);
-        world_start(&world, id);
-    }
+    open_keeping_little(&world);
     for (int i = 0; i < 200; i++) {
         write_value(&world, 500);
         world_run_for(&world, 50);
@@ -62,12 +68,7 @@ TEST(the_log_is_cut_off_while_writes_go_on)
 TEST(a_large_entry_that_waits_for_its_commit_does_not_stop_compaction_for_good)
 {
     struct world world;
-    world_open(&world, 3);
-    world.options.log_keep_bytes = KEEP;
-    for (node_id id = 1; id <= 3; id++) {
-        world_crash(&world, id, 0);
-        world_start(&world, id);
-    }
+    open_keeping_little(&world);
     for (int i = 0; i < 20; i++) {
         write_value(&world, 500);
     }
@@ -107,12 +108,7 @@ TEST(a_large_entry_that_waits_for_its_commit_does_not_stop_compaction_for_good)
 TEST(a_log_held_back_by_a_snapshot_stream_is_no_reason_to_flush)
 {
     struct world world;
-    world_open(&world, 3);
-    world.options.log_keep_bytes = KEEP;
-    for (node_id id = 1; id <= 3; id++) {
-        world_crash(&world, id, 0);
-        world_start(&world, id);
-    }
+    open_keeping_little(&world);
     const node_id leader = world_settle(&world);
     const node_id away = world_other(&world, leader, leader);
     const node_id third = world_other(&world, leader, away);
