@@ -6,11 +6,10 @@
 #include "base/os/heap.h"
 #include "sim/digest.h"
 #include "sim/draw.h"
+#include "sim/wrapped_engine.h"
 
 struct sim_engine {
-    struct engine base;
-    struct engine *inner; /* Owned. */
-    struct engine_ops ops;
+    struct wrapped_engine wrapped; /* Owns a memory engine. */
     struct prng prng;
     uint32_t flush_ppm;
     uint32_t flush_polls_max;
@@ -18,7 +17,7 @@ struct sim_engine {
     bool is_off;
     uint64_t rotten_which; /* Keys whose hash mod `rotten_of` is this; rotten_of 0 = none. */
     uint64_t rotten_of;
-    uint64_t digest; /* Of what `inner` holds. */
+    uint64_t digest; /* Of what the inner one holds. */
 };
 
 static struct sim_engine *of(struct engine *engine)
@@ -32,19 +31,19 @@ static int sim_get(struct engine *engine, struct bytes key, struct engine_value 
     if (sim->rotten_of > 0 && hash_bytes(key) % sim->rotten_of == sim->rotten_which) {
         return Q_ECORRUPT;
     }
-    return sim->inner->ops->get(sim->inner, key, out_value);
+    return sim->wrapped.inner->ops->get(sim->wrapped.inner, key, out_value);
 }
 
 static int sim_get_persisted(struct engine *engine, struct bytes key, struct engine_value *out)
 {
     struct sim_engine *sim = of(engine);
     if (sim->flush_polls > 0 && --sim->flush_polls == 0) {
-        const int err = sim->inner->ops->flush(sim->inner, true);
+        const int err = sim->wrapped.inner->ops->flush(sim->wrapped.inner, true);
         if (err != Q_OK) {
             return err;
         }
     }
-    return sim->inner->ops->get_persisted(sim->inner, key, out);
+    return sim->wrapped.inner->ops->get_persisted(sim->wrapped.inner, key, out);
 }
 
 static int sim_write(struct engine *engine, const struct engine_operation *operations, size_t count)
@@ -53,9 +52,9 @@ static int sim_write(struct engine *engine, const struct engine_operation *opera
     if (sim->is_off) {
         return Q_EIO;
     }
-    const int err = digest_write(&sim->digest, sim->inner, operations, count);
+    const int err = digest_write(&sim->digest, sim->wrapped.inner, operations, count);
     if (err == Q_OK && draw_ppm(&sim->prng, sim->flush_ppm)) {
-        return sim->inner->ops->flush(sim->inner, true);
+        return sim->wrapped.inner->ops->flush(sim->wrapped.inner, true);
     }
     return err;
 }
@@ -71,28 +70,7 @@ static int sim_flush(struct engine *engine, bool wait)
         return Q_OK;
     }
     sim->flush_polls = 0;
-    return sim->inner->ops->flush(sim->inner, wait);
-}
-
-static struct engine_snapshot *sim_snapshot_new(struct engine *engine)
-{
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->snapshot_new(inner);
-}
-
-static void sim_snapshot_free(struct engine *engine, struct engine_snapshot *snapshot)
-{
-    struct engine *inner = of(engine)->inner;
-    inner->ops->snapshot_free(inner, snapshot);
-}
-
-static struct engine_iterator *sim_iterator_new(struct engine *engine,
-                                                struct engine_snapshot *snapshot,
-                                                struct bytes from,
-                                                struct bytes to)
-{
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->iterator_new(inner, snapshot, from, to);
+    return sim->wrapped.inner->ops->flush(sim->wrapped.inner, wait);
 }
 
 static void sim_close(struct engine *engine)
@@ -103,21 +81,17 @@ static void sim_close(struct engine *engine)
 struct engine *sim_engine_new(uint64_t seed, uint32_t flush_ppm, uint32_t flush_polls_max)
 {
     struct sim_engine *sim = heap_alloc(sizeof *sim);
-    sim->inner = memory_engine_new();
+    struct wrapped_engine *wrapped = &sim->wrapped;
+    wrapped_engine_init(wrapped, memory_engine_new());
     sim->flush_ppm = flush_ppm;
     sim->flush_polls_max = flush_polls_max;
     prng_init(&sim->prng, seed);
-    sim->ops = *sim->inner->ops; /* Values and iterators are the inner engine's own. */
-    sim->ops.get = sim_get;
-    sim->ops.get_persisted = sim_get_persisted;
-    sim->ops.write = sim_write;
-    sim->ops.flush = sim_flush;
-    sim->ops.snapshot_new = sim_snapshot_new;
-    sim->ops.snapshot_free = sim_snapshot_free;
-    sim->ops.iterator_new = sim_iterator_new;
-    sim->ops.close = sim_close;
-    sim->base.ops = &sim->ops;
-    return &sim->base;
+    wrapped->ops.get = sim_get;
+    wrapped->ops.get_persisted = sim_get_persisted;
+    wrapped->ops.write = sim_write;
+    wrapped->ops.flush = sim_flush;
+    wrapped->ops.close = sim_close;
+    return &wrapped->base;
 }
 
 void sim_engine_free(struct engine *engine)
@@ -126,7 +100,7 @@ void sim_engine_free(struct engine *engine)
         return;
     }
     struct sim_engine *sim = of(engine);
-    sim->inner->ops->close(sim->inner);
+    sim->wrapped.inner->ops->close(sim->wrapped.inner);
     heap_free(sim);
 }
 
@@ -135,10 +109,10 @@ struct engine *sim_engine_copy(struct engine *engine)
     struct sim_engine *sim = of(engine);
     struct prng prng = sim->prng; /* What the engine draws next does not depend on copies of it. */
     struct engine *copy = sim_engine_new(prng_next(&prng), sim->flush_ppm, sim->flush_polls_max);
-    struct engine *inner = of(copy)->inner;
-    const struct engine_ops *ops = sim->inner->ops;
+    struct engine *inner = of(copy)->wrapped.inner;
+    const struct engine_ops *ops = sim->wrapped.inner->ops;
     struct engine_iterator *iterator =
-        ops->iterator_new(sim->inner, NULL, (struct bytes){0}, (struct bytes){0});
+        ops->iterator_new(sim->wrapped.inner, NULL, (struct bytes){0}, (struct bytes){0});
     while (ops->iterator_next(iterator)) {
         const struct engine_operation put = {.kind = ENGINE_PUT,
                                              .key = ops->iterator_key(iterator),
@@ -167,17 +141,17 @@ void sim_engine_power_off(struct engine *engine)
 void sim_engine_power_on(struct engine *engine)
 {
     struct sim_engine *sim = of(engine);
-    const uint64_t unflushed = memory_engine_unflushed(sim->inner);
-    memory_engine_crash(sim->inner, (size_t)prng_below(&sim->prng, unflushed + 1));
+    const uint64_t unflushed = memory_engine_unflushed(sim->wrapped.inner);
+    memory_engine_crash(sim->wrapped.inner, (size_t)prng_below(&sim->prng, unflushed + 1));
     sim->is_off = false;
-    sim->digest = digest_of(sim->inner);
+    sim->digest = digest_of(sim->wrapped.inner);
 }
 
 void sim_engine_wipe(struct engine *engine)
 {
     struct sim_engine *sim = of(engine);
-    sim->inner->ops->close(sim->inner);
-    sim->inner = memory_engine_new();
+    sim->wrapped.inner->ops->close(sim->wrapped.inner);
+    sim->wrapped.inner = memory_engine_new();
     sim->rotten_of = 0;
     sim->digest = 0;
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/os/heap.h"
+#include "sim/wrapped_engine.h"
 
 #include <stdlib.h>
 
@@ -12,10 +13,8 @@ struct file {
 };
 
 struct recording_engine {
-    struct engine base;
-    struct engine_ops ops;
+    struct wrapped_engine wrapped; /* Owns a memory engine. */
     struct crash_machine *machine;
-    struct engine *inner; /* Owned. */
     uint32_t unflushed;
     uint32_t flush_after; /* Looks at the persisted state until a flush is done; 0 = none is due. */
 };
@@ -232,18 +231,12 @@ static struct recording_engine *of(struct engine *engine)
     return (struct recording_engine *)(void *)engine;
 }
 
-static int engine_get_now(struct engine *engine, struct bytes key, struct engine_value *out)
-{
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->get(inner, key, out);
-}
-
 static int do_flush(struct recording_engine *recording)
 {
     recording->unflushed = 0;
     recording->flush_after = 0;
     tape_add(&recording->machine->tape, (struct tape_op){.kind = TAPE_ENGINE_FLUSH});
-    return recording->inner->ops->flush(recording->inner, true);
+    return recording->wrapped.inner->ops->flush(recording->wrapped.inner, true);
 }
 
 static int engine_flush(struct engine *engine, bool wait)
@@ -262,7 +255,7 @@ static int engine_get_persisted(struct engine *engine, struct bytes key, struct 
         const int err = do_flush(recording);
         Q_CHECK(err == Q_OK);
     }
-    return recording->inner->ops->get_persisted(recording->inner, key, out);
+    return recording->wrapped.inner->ops->get_persisted(recording->wrapped.inner, key, out);
 }
 
 static int engine_write(struct engine *engine,
@@ -271,35 +264,15 @@ static int engine_write(struct engine *engine,
 {
     struct recording_engine *recording = of(engine);
     struct crash_machine *machine = recording->machine;
-    const int err = recording->inner->ops->write(recording->inner, operations, count);
+    const int err =
+        recording->wrapped.inner->ops->write(recording->wrapped.inner, operations, count);
     Q_CHECK(err == Q_OK);
-    tape_add_engine_write(&machine->tape, recording->inner);
+    tape_add_engine_write(&machine->tape, recording->wrapped.inner);
     recording->unflushed++;
     if (machine->flush_every > 0 && recording->unflushed >= machine->flush_every) {
         return do_flush(recording);
     }
     return Q_OK;
-}
-
-static struct engine_snapshot *engine_snapshot_of(struct engine *engine)
-{
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->snapshot_new(inner);
-}
-
-static void engine_snapshot_release(struct engine *engine, struct engine_snapshot *snapshot)
-{
-    struct engine *inner = of(engine)->inner;
-    inner->ops->snapshot_free(inner, snapshot);
-}
-
-static struct engine_iterator *engine_iterate(struct engine *engine,
-                                              struct engine_snapshot *snapshot,
-                                              struct bytes from,
-                                              struct bytes to)
-{
-    struct engine *inner = of(engine)->inner;
-    return inner->ops->iterator_new(inner, snapshot, from, to);
 }
 
 /* The machine closes it. */
@@ -312,17 +285,12 @@ static void init_engine(struct crash_machine *machine)
 {
     struct recording_engine *engine = &machine->engine;
     engine->machine = machine;
-    engine->inner = memory_engine_branch(machine->tape.versions[0]);
-    engine->ops = *engine->inner->ops; /* Values and iterators are the inner engine's own. */
-    engine->ops.get = engine_get_now;
-    engine->ops.get_persisted = engine_get_persisted;
-    engine->ops.write = engine_write;
-    engine->ops.flush = engine_flush;
-    engine->ops.snapshot_new = engine_snapshot_of;
-    engine->ops.snapshot_free = engine_snapshot_release;
-    engine->ops.iterator_new = engine_iterate;
-    engine->ops.close = engine_close;
-    engine->base.ops = &engine->ops;
+    struct wrapped_engine *wrapped = &engine->wrapped;
+    wrapped_engine_init(wrapped, memory_engine_branch(machine->tape.versions[0]));
+    wrapped->ops.get_persisted = engine_get_persisted;
+    wrapped->ops.write = engine_write;
+    wrapped->ops.flush = engine_flush;
+    wrapped->ops.close = engine_close;
 }
 
 /* ---- life ---- */
@@ -378,7 +346,7 @@ void crash_machine_free(struct crash_machine *machine)
         return;
     }
     Q_CHECK(machine->open_count == 0);
-    machine->engine.inner->ops->close(machine->engine.inner);
+    machine->engine.wrapped.inner->ops->close(machine->engine.wrapped.inner);
     for (size_t i = 0; i < machine->cached_count; i++) {
         heap_free(machine->cached[i].data);
     }
@@ -395,10 +363,10 @@ void crash_machine_fail_sync(struct crash_machine *machine)
 void crash_machine_kill(struct crash_machine *machine)
 {
     struct recording_engine *engine = &machine->engine;
-    memory_engine_crash(engine->inner, 0);
+    memory_engine_crash(engine->wrapped.inner, 0);
     engine->unflushed = 0;
     engine->flush_after = 0;
-    tape_add_engine_write(&machine->tape, engine->inner);
+    tape_add_engine_write(&machine->tape, engine->wrapped.inner);
     tape_add(&machine->tape, (struct tape_op){.kind = TAPE_ENGINE_FLUSH});
 }
 
@@ -409,7 +377,7 @@ struct files *crash_machine_files(struct crash_machine *machine)
 
 struct engine *crash_machine_engine(struct crash_machine *machine)
 {
-    return &machine->engine.base;
+    return &machine->engine.wrapped.base;
 }
 
 const struct tape *crash_machine_tape(const struct crash_machine *machine)
